@@ -1,0 +1,67 @@
+/** What the cluster answers over HTTP. Times are ISO 8601 texts. */
+
+export type ProcessStatus = "starting" | "running" | "idle" | "paused" | "stopped" | "quarantined";
+
+export interface StartAnswer {
+  pid: string;
+  status: ProcessStatus;
+  /** False where `ifExists: "return"` found the process already there. */
+  created: boolean;
+}
+
+export interface ProcessView {
+  pid: string;
+  module: string;
+  key: string;
+  status: ProcessStatus;
+  moduleVersion: number;
+  /** Counts commits, as `turns` counts messages handled. */
+  revision: number;
+  /** Rises whenever another worker takes the process over. */
+  epoch: number;
+  /** The session that runs the process; null while it sleeps. */
+  owner: string | null;
+  turns: number;
+  mailbox: MailboxCounts;
+  startedAt: string;
+  updatedAt: string;
+}
+
+export interface MailboxCounts {
+  waiting: number;
+  delayed: number;
+  failed: number;
+}
+
+export interface ProcessPage {
+  processes: ProcessView[];
+  /** There while more may follow, also after a short page. */
+  nextCursor?: string;
+}
+
+export interface MessageView {
+  messageId: string;
+  status: "queued" | "running" | "done" | "failed" | "dropped" | "expired";
+  reply?: unknown;
+  error?: { code: string; detail: string };
+}
+
+export interface NodeView {
+  id: string;
+  name: string;
+  role: "api" | "worker" | "sysmon";
+  host: string;
+  osPid: number;
+  startedAt: string;
+  seenMsAgo: number;
+  held?: number;
+  turns?: number;
+  modules?: string[];
+}
+
+export interface ClusterView {
+  nodes: NodeView[];
+  processes: Record<ProcessStatus, number>;
+  mailbox: MailboxCounts;
+  redis: { version: string; usedMemoryBytes: number; maxMemoryBytes: number; connected: boolean };
+}
