@@ -1,0 +1,209 @@
+/**
+ * A worker's verbs on a process: claim it, commit turns, give it up. Each is one script; a verb that is refused says so
+ * and has changed nothing. docs/architecture.md argues why that is enough.
+ */
+
+import type { MessageKind } from "../process/message.ts";
+import type { Pid } from "../process/pid.ts";
+import type { RedisLink } from "../redis/connection.ts";
+import type { Keys } from "../redis/keys.ts";
+
+/** A message as it was fetched. */
+export interface Fetched {
+  id: string;
+  kind: MessageKind;
+  /** The envelope's JSON text. */
+  envelope: string;
+  /** How many nodes have died with this message alone in hand. */
+  deaths: number;
+  /** The stack in which it blocked a node, or "". */
+  blame: string;
+}
+
+/** The right to run a process: what a commit must name. */
+export interface Lease {
+  pid: Pid;
+  partition: number;
+  session: string;
+  epoch: string;
+  revision: number;
+}
+
+export interface Claimed {
+  verdict: "ok";
+  epoch: string;
+  revision: number;
+  turns: number;
+  incarnation: string;
+  status: "starting" | "alive";
+  version: number | undefined;
+  /** The JSON text of the term that handleContinue is owed, or "". */
+  continueText: string;
+  optionsText: string;
+  /** The state's JSON text; undefined where the lease was renewed and the session has it, or there is none yet. */
+  stateText: string | undefined;
+  startedAt: number;
+  messages: Fetched[];
+}
+
+export interface NotClaimed {
+  /** `dead`: the session is; `gone`: the process is; `moved`: it is another's; `stale`: a later claim was made. */
+  verdict: "dead" | "gone" | "moved" | "stale";
+}
+
+export interface Settlement {
+  id: string;
+  /** `dead` keeps the message as a dead letter. */
+  verdict: "done" | "dead";
+  /** The outcome's JSON text. */
+  outcome: string;
+  replyTo: string;
+  hash: string;
+  keepMs: number;
+  reason?: string;
+  stack?: string[];
+}
+
+export interface CommitRequest {
+  /** How many messages to fetch next; 0 leaves the mail where it is. */
+  width: number;
+  /** The new state's JSON text; undefined where it has not changed. */
+  stateText: string | undefined;
+  version: number;
+  continueText: string | undefined;
+  /** What becomes of the process: `alive` after init, `stopped` with its state kept, `wiped` without. */
+  life: "" | "alive" | "stopped" | "wiped";
+  /** The sum of the settled envelopes' lengths in UTF-8 bytes. */
+  bytes: number;
+  turns: number;
+  settlements: readonly Settlement[];
+}
+
+export interface Committed {
+  revision: number;
+  hasMail: boolean;
+  messages: Fetched[];
+  isSwept: boolean;
+}
+
+type RawMessage = [id: string, kind: MessageKind, envelope: string, deaths: string, blame: string];
+type RawClaim = [
+  "ok",
+  string,
+  number,
+  number,
+  string,
+  "starting" | "alive",
+  string,
+  string,
+  string,
+  string | null,
+  number,
+  RawMessage[],
+];
+
+export class Leases {
+  readonly #link: RedisLink;
+  readonly #keys: Keys;
+  #claims = 0;
+
+  constructor(link: RedisLink, keys: Keys) {
+    this.#link = link;
+    this.#keys = keys;
+  }
+
+  /** Claims, or renews where `epoch` is still the lease's. Without one the lease is new and the state is read. */
+  async claim(pid: Pid, session: string, epoch: string, width: number): Promise<Claimed | NotClaimed> {
+    const partition = this.#keys.partitionOf(pid);
+    const args = [this.#keys.base(partition), pid, session, ++this.#claims, epoch, width];
+    const raw = await this.#link.run<RawClaim | [NotClaimed["verdict"]]>(
+      "claim",
+      [this.#keys.process(partition, pid)],
+      args,
+    );
+    if (raw[0] !== "ok") return { verdict: raw[0] };
+    return {
+      verdict: "ok",
+      epoch: raw[1],
+      revision: raw[2],
+      turns: raw[3],
+      incarnation: raw[4],
+      status: raw[5],
+      version: raw[6] ? Number(raw[6]) : undefined,
+      continueText: raw[7],
+      optionsText: raw[8],
+      stateText: raw[9] ?? undefined,
+      startedAt: raw[10],
+      messages: raw[11].map(toFetched),
+    };
+  }
+
+  /** Commits a batch of turns. Undefined where the lease is lost: then nothing has changed. */
+  async commit(lease: Lease, request: CommitRequest): Promise<Committed | undefined> {
+    const { pid, partition, session, epoch, revision } = lease;
+    const { width, stateText, version, continueText, life, bytes, turns, settlements } = request;
+    const args: (string | number)[] = [
+      this.#keys.base(partition),
+      pid,
+      session,
+      epoch,
+      revision,
+      width,
+      stateText ?? "",
+      stateText === undefined ? 0 : 1,
+      version,
+      continueText ?? "",
+      continueText === undefined ? 0 : 1,
+      life,
+      bytes,
+      turns,
+    ];
+    for (const { id, verdict, outcome, replyTo, hash, keepMs, reason = "", stack } of settlements) {
+      args.push(id, verdict, outcome, replyTo, hash, keepMs, reason, stack ? JSON.stringify(stack) : "");
+    }
+    const key = this.#keys.process(partition, pid);
+    const raw = await this.#link.run<["ok", number, number, RawMessage[], number] | ["refused", string]>(
+      "commit",
+      [key],
+      args,
+    );
+    if (raw[0] !== "ok") return undefined;
+    return { revision: raw[1], hasMail: raw[2] === 1, messages: raw[3].map(toFetched), isSwept: raw[4] === 1 };
+  }
+
+  /** Gives the process to another worker, between turns. False where the lease was lost or a message is in hand. */
+  handOver(lease: Lease): Promise<boolean> {
+    return this.#giveUp("hand-over", lease);
+  }
+
+  /** Puts an idle process to sleep. False where the lease was lost or there is mail. */
+  passivate(lease: Lease): Promise<boolean> {
+    return this.#giveUp("passivate", lease);
+  }
+
+  async #giveUp(script: "hand-over" | "passivate", lease: Lease): Promise<boolean> {
+    const { pid, partition, session, epoch, revision } = lease;
+    const args = [this.#keys.base(partition), pid, session, epoch, revision];
+    return (await this.#link.run<number>(script, [this.#keys.process(partition, pid)], args)) === 1;
+  }
+
+  /** Answers what is left in the mailboxes of ended incarnations of a partition. */
+  async sweep(partition: number): Promise<void> {
+    const args = [this.#keys.base(partition), 200];
+    while ((await this.#link.run<number>("sweep", [this.#keys.sweep(partition)], args)) === 1);
+  }
+
+  /** Wakes the processes with a due message; returns when the next one of the partition is due, in ms, or 0. */
+  ring(partition: number): Promise<number> {
+    return this.#link.run<number>("ring", [this.#keys.due(partition)], [this.#keys.base(partition), 100]);
+  }
+
+  /** The processes of a partition that have mail and are this session's to handle. */
+  readBusy(partition: number, session: string): Promise<Pid[]> {
+    return this.#link.call<Pid[]>("smembers", this.#keys.busy(partition, session));
+  }
+}
+
+function toFetched([id, kind, envelope, deaths, blame]: RawMessage): Fetched {
+  return { id, kind, envelope, deaths: Number(deaths), blame };
+}

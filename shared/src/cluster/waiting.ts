@@ -1,0 +1,106 @@
+/**
+ * The outcomes that this node waits for. One arrives as a publication, or is found by looking: `lookForAll` after a gap,
+ * and once a second for what has been waiting that long. A message that is found to be unknown – Redis lost it – is sent
+ * again by whoever waits for it.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Outcome } from "../process/outcome.ts";
+import type { RedisLink } from "../redis/connection.ts";
+import type { Keys } from "../redis/keys.ts";
+import { ClusterError } from "../service/errors.ts";
+
+interface Expected {
+  partition: number;
+  since: number;
+  timer: NodeJS.Timeout;
+  sendAgain: () => Promise<unknown>;
+  resolve: (outcome: Outcome) => void;
+  reject: (error: unknown) => void;
+}
+
+const LOOK_AFTER_MS = 1_000;
+
+export class Waiting {
+  readonly #link: RedisLink;
+  readonly #keys: Keys;
+  readonly #expected = new Map<string, Expected>();
+  #looking: NodeJS.Timeout | undefined;
+
+  constructor(link: RedisLink, keys: Keys) {
+    this.#link = link;
+    this.#keys = keys;
+  }
+
+  start(): void {
+    this.#looking = setInterval(() => this.#look(Date.now() - LOOK_AFTER_MS), LOOK_AFTER_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#looking);
+  }
+
+  /** Resolves with the outcome, rejects with `call_timeout`. To be registered before the message is sent. */
+  expect(partition: number, id: string, timeoutMs: number, sendAgain: () => Promise<unknown>): Promise<Outcome> {
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const timer = setTimeout(() => reject(timedOut(id, timeoutMs)), timeoutMs);
+    this.#expected.set(id, { partition, since: Date.now(), timer, sendAgain, resolve, reject });
+    // The sender may fail first; then nobody waits for this.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  forget(id: string): void {
+    const expected = this.#expected.get(id);
+    if (!expected) return;
+    clearTimeout(expected.timer);
+    this.#expected.delete(id);
+  }
+
+  /** Takes a publication: a JSON list of {id, outcome}. */
+  receive(text: string): void {
+    for (const { id, outcome } of JSON.parse(text) as { id: string; outcome: Outcome }[]) {
+      this.#expected.get(id)?.resolve(outcome);
+    }
+  }
+
+  /** Waits for the outcome of a message whose reply goes to somebody else. */
+  async poll(partition: number, id: string, timeoutMs: number): Promise<Outcome> {
+    const until = Date.now() + timeoutMs;
+    for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 1.5, 250)) {
+      const outcome = await this.#find(partition, id).catch(() => undefined);
+      if (outcome) return outcome;
+      if (Date.now() + pauseMs > until) throw timedOut(id, timeoutMs);
+      await sleep(pauseMs);
+    }
+  }
+
+  lookForAll(): void {
+    this.#look(Date.now());
+  }
+
+  #look(since: number): void {
+    for (const [id, expected] of this.#expected) {
+      if (expected.since > since) continue;
+      this.#find(expected.partition, id).then(
+        (outcome) => {
+          if (outcome) expected.resolve(outcome);
+          else if (outcome === null && this.#expected.has(id)) expected.sendAgain().catch(expected.reject);
+        },
+        () => {},
+      );
+    }
+  }
+
+  /** The outcome; undefined while the message waits; null where nothing is known of it. */
+  async #find(partition: number, id: string): Promise<Outcome | undefined | null> {
+    const known = await this.#link.call<string | null>("get", this.#keys.outcome(partition, id));
+    if (known === null) return null;
+    const [kind, hash] = known.split("|", 2);
+    return kind === "o" ? (JSON.parse(known.slice(3 + (hash?.length ?? 0))) as Outcome) : undefined;
+  }
+}
+
+function timedOut(id: string, timeoutMs: number): ClusterError {
+  return new ClusterError("call_timeout", `no reply within ${timeoutMs} ms; the message may still be handled`, id);
+}

@@ -1,0 +1,39 @@
+/**
+ * A message is one entry of a mailbox. Its id is `<partition>-<uuid>`: the partition says where its outcome is kept.
+ * Where an Idempotency-Key was given the uuid is derived from pid, route and key, so that a repeated request is the
+ * same message; otherwise it is random.
+ */
+
+import { createHash, randomUUID } from "node:crypto";
+
+export type MessageKind = "start" | "call" | "cast" | "info" | "stop";
+
+/** What lies in a job's `data`: short names, for every message carries them. */
+export interface Envelope {
+  /** The message itself, any JSON value. */
+  m?: unknown;
+  /** The api session that waits for the outcome; absent when nobody waits. */
+  f?: string;
+  /** How long the outcome is kept, in ms. */
+  k: number;
+}
+
+const ID = /^(\d{1,5})-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function newMessageId(partition: number): string {
+  return `${partition}-${randomUUID()}`;
+}
+
+export function deriveMessageId(partition: number, pid: string, route: string, idempotencyKey: string): string {
+  const hex = createHash("sha256")
+    .update(JSON.stringify([pid, route, idempotencyKey]))
+    .digest("hex");
+  const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
+  return `${partition}-${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** The partition an id names, or undefined where the text is no message id. */
+export function partitionOfMessage(id: string): number | undefined {
+  const match = ID.exec(id);
+  return match ? Number(match[1]) : undefined;
+}

@@ -1,0 +1,49 @@
+-- Takes back a message that is still queued or delayed.
+--
+-- Atomic because: a message must be either handled or taken back. One that a worker has in hand is not
+-- taken back, nor is a start.
+--
+-- KEYS[1] the message's outcome key
+-- ARGV base, id
+-- Returns dropped | unknown | settled | running
+--@include partition
+--@include queue
+--@bullmq removeJob
+
+local id = ARGV[2]
+local known = call("GET", KEYS[1])
+if not known then
+  return "unknown"
+end
+local name = string.match(known, "^q|[^|]*|(.+)$")
+if not name then
+  return "settled"
+end
+local queue = queueOf(name)
+local job = call("HMGET", queue .. id, "data", "name")
+local envelope = job[1]
+if not envelope then
+  return "unknown"
+end
+local isDelayed = call("ZSCORE", queue .. "delayed", id)
+-- Without its start a process would begin for ever.
+if job[2] == "start" or not isDelayed and not call("LPOS", queue .. "wait", id) then
+  return "running"
+end
+removeJob({ queue .. id, queue .. "repeat" }, { id, "0", queue })
+local record = base .. "proc:" .. string.match(name, "^[^@]+")
+if call("HGET", record, "i") == string.match(name, "@(.+)$") then
+  call("HINCRBY", record, "n", -1)
+  call("HINCRBY", record, "z", -#envelope)
+  if isDelayed then
+    call("HINCRBY", record, "w", -1)
+  end
+end
+count("queued", -1)
+if isDelayed then
+  count("delayed", -1)
+end
+local session, hash, keepMs = string.match(envelope, ENVELOPE)
+settle(id, session, hash, keepMs, '{"status":"dropped","error":{"code":"cancelled","detail":"the message was taken back"}}')
+sendReplies()
+return "dropped"

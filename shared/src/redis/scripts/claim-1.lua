@@ -1,0 +1,98 @@
+-- Takes or renews a session's lease on a process and fetches its first messages.
+--
+-- Atomic because: whoever is told "yours" must be the one whose epoch the record carries, and messages that move to
+-- `active` must belong to exactly that lease.
+-- A new epoch comes from the partition's counter, never from the record, which a new incarnation begins afresh. With it
+-- the messages that an earlier lease had in hand go back to the head in their old order (BullMQ pushes fetched jobs to
+-- the left of `active`; walking left to right restores it) and are handed out one by one, `x` of them, so that a message
+-- that ends its node is found out alone. Where the owner died with exactly one message in hand, that message gains a
+-- death (`stc`, BullMQ's stalled counter).
+-- The worker is paused after this: its epoch is overtaken and its commit refused. The answer is lost: the worker claims
+-- again without an epoch. The lost request arrives late: `seq` rises with each claim of a session, a late one is stale.
+--
+-- KEYS[1] the process record
+-- ARGV base, pid, session, seq, epoch or "", width
+-- Returns {verdict, …}: dead | gone | moved | stale |
+--   ok epoch revision turns incarnation status version continue options state|false startedAt {messages}
+--@include partition
+--@include queue
+--@bullmq moveToActive
+--@include fetch
+
+local pid, session, seq, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local mine = base .. "busy:" .. session
+
+if not isLive(session) then
+  return { "dead" }
+end
+local record = call("HMGET", KEYS[1], "s", "i", "o", "e", "r", "t", "v", "q", "g", "c", "b", "x", "k", "w", "a")
+if not record[1] or record[1] == "stopped" then
+  call("SREM", mine, pid)
+  return { "gone" }
+end
+local owner = record[3]
+if owner ~= session and isLive(owner) then
+  if record[11] == "1" then
+    giveTo(owner, pid)
+  end
+  call("SREM", mine, pid)
+  return { "moved" }
+end
+if owner == session and seq <= tonumber(record[10] or 0) then
+  return { "stale" }
+end
+
+local queue = queueOf(queueName(pid, record[2]))
+local suspects = tonumber(record[12] or 0)
+local isRenewal = owner == session and record[4] == epoch and epoch ~= ""
+local state = false
+if isRenewal then
+  call("HSET", KEYS[1], "c", seq)
+else
+  epoch = call("INCR", base .. "epoch")
+  local inHand = call("LRANGE", queue .. "active", 0, -1)
+  if #inHand == 1 and (record[13] == "1" or (owner ~= "" and owner ~= session)) then
+    call("HINCRBY", queue .. inHand[1], "stc", 1)
+  end
+  for _, id in ipairs(inHand) do
+    call("LREM", queue .. "active", 1, id)
+    call("RPUSH", queue .. "wait", id)
+  end
+  suspects = suspects + #inHand
+  call("HSET", KEYS[1], "o", session, "e", epoch, "c", seq, "x", suspects)
+  call("HDEL", KEYS[1], "k")
+  call("SREM", base .. "ready:" .. moduleOf(pid), pid)
+  if record[11] == "1" then
+    call("SADD", mine, pid)
+  end
+  state = call("HGET", KEYS[1], "d")
+end
+
+local now = clock()
+local delayed = tonumber(record[14] or 0)
+local width = tonumber(ARGV[6])
+-- A continuation runs alone, before any mail.
+if record[8] then
+  width = 0
+elseif suspects > 0 then
+  width = math.min(width, 1)
+end
+local messages, promoted, nextDue = fetch(queue, width, delayed, session, now)
+if promoted > 0 then
+  call("HSET", KEYS[1], "w", delayed - promoted)
+  count("delayed", -promoted)
+end
+if suspects > 0 and #messages > 0 then
+  call("HSET", KEYS[1], "x", suspects - #messages)
+end
+if width > 0 and #messages == 0 and call("LLEN", queue .. "active") == 0 then
+  call("HSET", KEYS[1], "b", "0")
+  call("SREM", mine, pid)
+end
+if nextDue then
+  noteDue(session, pid, nextDue)
+end
+return {
+  "ok", tostring(epoch), tonumber(record[5]), tonumber(record[6]), record[2], record[1], record[7] or "", record[8] or "",
+  record[9] or "", state, tonumber(record[15]), messages,
+}

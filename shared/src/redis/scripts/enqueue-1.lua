@@ -1,0 +1,71 @@
+-- Accepts one message for a process that is there: adds it to the mailbox, marks the process as having mail, wakes the
+-- worker. Everything is decided before anything is written, so a refusal changes nothing.
+--
+-- Atomic because: between "is there a process, does it have room" and "the message is in" a stop could detach the
+-- mailbox, and the message would lie where nobody looks.
+-- Caller dies or the answer is lost: the id is reserved by the same script that adds the job, so a repeat finds it
+-- (`known`) and nothing is added twice. Owner dies: the next beat of any node moves its busy set elsewhere.
+--
+-- KEYS[1] the process record
+-- ARGV base, pid, id, kind, envelope, hash, delayMs, mostMessages, mostBytes, needsWorker
+-- Returns {verdict, detail}: queued | known <q|hash|queue or o|hash|outcome> | no_process | mailbox_full | no_workers
+--@include partition
+--@include queue
+--@bullmq addStandardJob
+--@bullmq addDelayedJob
+--@include add
+
+local pid, id, kind, envelope, hash = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local delay = tonumber(ARGV[7])
+
+local known = call("GET", outcomeKey(id))
+if known then
+  return { "known", known }
+end
+local record = call("HMGET", KEYS[1], "s", "i", "o", "b", "n", "z", "w")
+if not record[1] or record[1] == "stopped" then
+  return { "no_process", "" }
+end
+local messages, bytes = tonumber(record[5] or 0), tonumber(record[6] or 0)
+if messages >= tonumber(ARGV[8]) or bytes + #envelope > tonumber(ARGV[9]) then
+  return { "mailbox_full", "" }
+end
+local owner = record[3]
+local busy = record[4] == "1"
+if not isLive(owner) then
+  local heir = pickWorker(moduleOf(pid))
+  if not heir and ARGV[10] == "1" then
+    return { "no_workers", "" }
+  end
+  if busy then
+    if owner ~= "" then
+      call("HSET", KEYS[1], "k", "1")
+    end
+    if heir then
+      call("SREM", base .. "ready:" .. moduleOf(pid), pid)
+    end
+    giveTo(heir, pid)
+  end
+  owner = heir
+end
+
+local now = clock()
+local name = queueName(pid, record[2])
+local queue = queueOf(name)
+reserve(id, hash, name, delay)
+if not busy then
+  call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
+end
+addMessage(queue, id, kind, envelope, delay, now)
+count("queued", 1)
+call("HSET", KEYS[1], "n", messages + 1, "z", bytes + #envelope, "o", owner or "", "b", (busy or delay == 0) and "1" or "0")
+if delay > 0 then
+  call("HINCRBY", KEYS[1], "w", 1)
+  count("delayed", 1)
+  noteDue(owner, pid, now + delay)
+  return { "queued", now + delay }
+end
+if not busy then
+  giveTo(owner, pid)
+end
+return { "queued", "" }

@@ -1,0 +1,33 @@
+-- Ends a session in one partition: its processes with mail go to other workers, then it leaves the live set. What it owned
+-- without mail needs nothing: the next message finds an owner that is not live.
+--
+-- Atomic because: a process must not lie in the busy set of a session that nobody asks any more. Its record's owner
+-- changes here, so that a commit of the ended session, should it still breathe, is refused.
+-- Idempotent, and safe to be run by many nodes at once: a session that ended never comes back.
+--
+-- KEYS[1] the live set of the partition
+-- ARGV base, session, limit, blameless ("1": the processes' messages in hand are known not to have ended it)
+-- Returns how many processes are left to move; call again while that is not 0.
+--@include partition
+
+local session, limit = ARGV[2], tonumber(ARGV[3])
+local mine = base .. "busy:" .. session
+for module in string.gmatch(call("HGET", KEYS[1], session) or "", "[^,]+") do
+  call("LREM", base .. "workers:" .. module, 0, session)
+end
+for _, pid in ipairs(call("SPOP", mine, limit)) do
+  local key = base .. "proc:" .. pid
+  if call("HGET", key, "o") == session then
+    local heir = pickWorker(moduleOf(pid))
+    call("HSET", key, "o", heir or "")
+    if ARGV[4] ~= "1" then
+      call("HSET", key, "k", "1")
+    end
+    giveTo(heir, pid)
+  end
+end
+local left = call("SCARD", mine)
+if left == 0 then
+  call("HDEL", KEYS[1], session)
+end
+return left

@@ -1,0 +1,25 @@
+-- Adds a worker's session to the partition's live set and hands it the processes that waited for a worker of its modules.
+--
+-- Atomic because: a process must be in `ready` or with a live session, at every moment. Idempotent: a repeat adds nothing.
+--
+-- KEYS[1] the live set of the partition (hash: session → its modules, comma-separated)
+-- ARGV base, session, modules (comma-separated), limit
+-- Returns how many waiting processes it was handed; call again while that equals the limit.
+--@include partition
+
+local session, modules, limit = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local isNew = call("HSET", KEYS[1], session, modules) == 1
+local given = 0
+for module in string.gmatch(modules, "[^,]+") do
+  if isNew then
+    call("RPUSH", base .. "workers:" .. module, session)
+  end
+  if given < limit then
+    for _, pid in ipairs(call("SPOP", base .. "ready:" .. module, limit - given)) do
+      call("HSET", base .. "proc:" .. pid, "o", session)
+      giveTo(session, pid)
+      given = given + 1
+    end
+  end
+end
+return given

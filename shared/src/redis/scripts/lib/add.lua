@@ -1,0 +1,23 @@
+-- Adds a message to a mailbox and marks its process as having mail. `delay` in ms; a delayed message is due at one entry
+-- of the partition's due index, which the fetch that empties the mailbox moves to the next one.
+local JOB_OPTIONS = cmsgpack.pack({ attempts = 1 })
+
+local function addMessage(queue, id, kind, envelope, delay, now)
+  local args = cmsgpack.pack({ queue, id, kind, now })
+  if delay == 0 then
+    addStandardJob({
+      queue .. "wait", queue .. "paused", queue .. "meta", queue .. "id", queue .. "completed", queue .. "delayed",
+      queue .. "active", queue .. "events", queue .. "marker",
+    }, { args, envelope, JOB_OPTIONS })
+  else
+    addDelayedJob({
+      queue .. "marker", queue .. "meta", queue .. "id", queue .. "delayed", queue .. "completed", queue .. "events",
+    }, { args, envelope, cmsgpack.pack({ attempts = 1, delay = delay }) })
+  end
+end
+
+-- What is known of an id already: `q|hash|queue` while it waits, `o|hash|outcome` once it is settled. The first to ask
+-- reserves it. Kept for a day and the delay, so that a message nobody ever handles does not stay for ever.
+local function reserve(id, hash, name, delay)
+  return call("SET", outcomeKey(id), "q|" .. hash .. "|" .. name, "NX", "GET", "PX", 86400000 + delay)
+end

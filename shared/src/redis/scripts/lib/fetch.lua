@@ -1,0 +1,33 @@
+-- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths} of each.
+-- Also returns how many delayed messages became due on the way, and when the next one will be (ms), or false.
+local function fetch(queue, width, delayed, session, now)
+  local messages = {}
+  local keys = {
+    queue .. "wait", queue .. "active", queue .. "prioritized", queue .. "events", queue .. "stalled",
+    queue .. "limiter", queue .. "delayed", queue .. "paused", queue .. "meta", queue .. "pc", queue .. "marker",
+  }
+  local args = { queue, tostring(now), cmsgpack.pack({ token = "0", name = session }) }
+  local nextDue = false
+  for index = 1, width do
+    if delayed == 0 and call("LLEN", keys[1]) == 0 then
+      break
+    end
+    local job = moveToActive(keys, args)
+    if type(job[1]) ~= "table" then
+      if job[4] > 0 then
+        nextDue = math.floor(job[4])
+      end
+      break
+    end
+    local fields = {}
+    for at = 1, #job[1], 2 do
+      fields[job[1][at]] = job[1][at + 1]
+    end
+    messages[index] = { job[2], fields.name, fields.data, fields.stc or "0", fields.blame or "" }
+  end
+  local promoted = 0
+  if delayed > 0 then
+    promoted = delayed - call("ZCARD", keys[7])
+  end
+  return messages, promoted, nextDue
+end

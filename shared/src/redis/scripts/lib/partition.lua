@@ -1,0 +1,57 @@
+-- Names and small acts that every script on a partition shares. ARGV[1] is always the partition's base, `gs:{12}:`.
+-- Keys besides KEYS[1] are built here from that base: all of them carry its hash tag, so a script stays in one slot.
+
+local call = redis.call
+local base = ARGV[1]
+local root = string.match(base, "^(.-){")
+
+local function clock()
+  local time = call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function moduleOf(pid)
+  return string.match(pid, "^[^/]+")
+end
+
+local function isLive(session)
+  return session and session ~= "" and call("HEXISTS", base .. "live", session) == 1
+end
+
+-- A live session that runs the module, in turn; false where there is none.
+local function pickWorker(module)
+  local workers = base .. "workers:" .. module
+  for _ = 1, call("LLEN", workers) do
+    local session = call("LMOVE", workers, workers, "LEFT", "RIGHT")
+    if isLive(session) then
+      return session
+    end
+  end
+  return false
+end
+
+local function wake(session, pid)
+  call("PUBLISH", root .. "wake:" .. session, pid)
+end
+
+-- Enters when a process' next delayed message is due, and tells a worker, so that it is rung in time.
+local function noteDue(session, pid, at)
+  call("ZADD", base .. "due", "LT", at, pid)
+  if session then
+    wake(session, "due " .. string.match(base, "{(%d+)}") .. " " .. string.format("%.0f", at))
+  end
+end
+
+-- Hands a process with mail to a session, or to whoever joins next where session is false.
+local function giveTo(session, pid)
+  if session then
+    call("SADD", base .. "busy:" .. session, pid)
+    wake(session, pid)
+  else
+    call("SADD", base .. "ready:" .. moduleOf(pid), pid)
+  end
+end
+
+local function count(status, change)
+  call("HINCRBY", base .. "counts", status, change)
+end

@@ -1,0 +1,22 @@
+/** Settings come from the environment. A bad value is an error that names the variable and what would be right. */
+
+export class SettingError extends Error {
+  override name = "SettingError";
+}
+
+type Environment = Record<string, string | undefined>;
+
+export function readText(env: Environment, name: string, fallback: string): string {
+  const text = env[name]?.trim();
+  return text ? text : fallback;
+}
+
+export function readInteger(env: Environment, name: string, fallback: number, least: number, most: number): number {
+  const text = env[name]?.trim();
+  if (!text) return fallback;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new SettingError(`${name} must be a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`);
+  }
+  return value;
+}
