@@ -1,0 +1,126 @@
+/**
+ * What a worker does on a beat rather than on a wake-up, so that no lost wake-up leaves a process stuck: it asks each
+ * partition for its own processes with mail, rings those whose delayed message is due, sweeps ended mailboxes, and puts
+ * idle processes to sleep. Every node may do all of it at any time; each act is a script that may be repeated.
+ */
+
+import type { Leases } from "@genserverless/shared/cluster/leases.ts";
+import type { Member } from "@genserverless/shared/cluster/members.ts";
+import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
+import type { Events } from "@genserverless/shared/service/events.ts";
+import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import type { Host } from "./host.ts";
+
+export interface ChoresOptions {
+  host: Host;
+  leases: Leases;
+  link: RedisLink;
+  events: Events;
+  partitions: number;
+  session: () => string;
+}
+
+const TICK_MS = 250;
+const FAIR_MARGIN = 1.2;
+
+export class Chores implements Part {
+  readonly #options: ChoresOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = new Map<number, number>();
+  #share: number[] = [];
+  #isBalanced = true;
+
+  constructor(options: ChoresOptions) {
+    this.#options = options;
+    this.#share = Array.from({ length: options.partitions }, (_, partition) => partition);
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+  }
+
+  /** On each beat: look for mail that no wake-up told of, refresh the due times, even the load out. */
+  onBeat(members: Member[]): void {
+    const workers = members.filter(({ role }) => role === "worker").sort((a, b) => a.session.localeCompare(b.session));
+    this.#takeShare(workers);
+    this.look();
+    for (const partition of this.#share) void this.#ring(partition);
+    for (const partition of this.#share) void this.#guard(this.#options.leases.sweep(partition));
+    this.#balance(workers);
+  }
+
+  /** Wakes every process that is this session's and has mail. */
+  look(): void {
+    const { leases, host, partitions, session } = this.#options;
+    const mine = session();
+    if (!mine) return;
+    for (let partition = 0; partition < partitions; partition++) {
+      const found = leases.readBusy(partition, mine).then((pids) => {
+        if (session() === mine) for (const pid of pids) host.wake(pid);
+      });
+      void this.#guard(found);
+    }
+  }
+
+  #tick(): void {
+    if (!this.#options.link.isUp) return;
+    const soon = Date.now() + TICK_MS;
+    for (const [partition, dueAt] of this.#dueAt) if (dueAt <= soon) this.#ringAt(partition, dueAt);
+    void this.#guard(this.#options.host.passivateIdle());
+  }
+
+  #ringAt(partition: number, dueAt: number): void {
+    this.#dueAt.delete(partition);
+    setTimeout(() => void this.#ring(partition), Math.max(0, dueAt - Date.now()));
+  }
+
+  /** A delayed message was accepted: somebody has to ring when it is due. */
+  noteDue(partition: number, dueAt: number): void {
+    const known = this.#dueAt.get(partition);
+    if (known === undefined || dueAt < known) this.#dueAt.set(partition, dueAt);
+  }
+
+  async #ring(partition: number): Promise<void> {
+    const next = await this.#guard(this.#options.leases.ring(partition));
+    if (next) this.noteDue(partition, Math.max(next, Date.now() + 1));
+  }
+
+  /** Each worker rings and sweeps its share of the partitions; after a change of members two may do one, or, for a beat, none. */
+  #takeShare(workers: Member[]): void {
+    const rank = workers.findIndex(({ session }) => session === this.#options.session());
+    if (rank < 0) return;
+    this.#share = Array.from({ length: this.#options.partitions }, (_, partition) => partition).filter(
+      (partition) => partition % workers.length === rank,
+    );
+  }
+
+  /** Above the margin over the fair share, gives the surplus up; the next beat only looks, for others tell their load once a beat. */
+  #balance(workers: Member[]): void {
+    const { host } = this.#options;
+    const total = workers.reduce(
+      (sum, { session, held }) => sum + (session === this.#options.session() ? host.held : held),
+      0,
+    );
+    const fair = total / Math.max(1, workers.length);
+    const surplus = Math.floor(host.held - fair);
+    if (!this.#isBalanced || surplus < 1 || host.held <= fair * FAIR_MARGIN) {
+      this.#isBalanced = true;
+      return;
+    }
+    this.#isBalanced = false;
+    void this.#guard(host.shed(surplus));
+  }
+
+  async #guard<T>(work: Promise<T>): Promise<T | undefined> {
+    try {
+      return await work;
+    } catch (error) {
+      if (this.#options.link.isUp) this.#options.events.emit("debug", "chore.failed", { error: String(error) });
+      return undefined;
+    }
+  }
+}

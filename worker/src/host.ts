@@ -1,0 +1,227 @@
+/**
+ * The processes that this worker runs. A wake-up names a process with mail; the host claims it and runs it until its
+ * mail is done, and keeps it in memory until it has been idle for its time, or is the least recently used of too many.
+ *
+ * A process is: unknown → running (claim, turns, commits) → held (idle, in memory) → running … → asleep or given up.
+ * At most one run of a process exists here at a time. A wake-up during a run is remembered: the commit that found the
+ * mailbox empty may be older than the message.
+ *
+ * When the session is lost everything is dropped at once: what is under way is sealed, and its commits would be refused
+ * anyway. When a script's answer is lost the process is forgotten here and claimed anew; Redis knows what is true.
+ */
+
+import type { Leases } from "@genserverless/shared/cluster/leases.ts";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
+import { AnswerLost, RedisDown, type RedisLink } from "@genserverless/shared/redis/connection.ts";
+import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
+import type { Events } from "@genserverless/shared/service/events.ts";
+import type { Log } from "genserverless";
+import type { ServerModule } from "genserverless/server-module.ts";
+import { Activation, LEAST_WIDTH } from "./activation.ts";
+import { Run } from "./run.ts";
+
+export interface HostOptions {
+  link: RedisLink;
+  keys: Keys;
+  leases: Leases;
+  modules: ReadonlyMap<string, ServerModule>;
+  events: Events;
+  log: Log;
+  mostActivations: number;
+  mostRunning: number;
+}
+
+interface Running {
+  run: Run | undefined;
+  wasWoken: boolean;
+}
+
+export class Host {
+  readonly #options: HostOptions;
+  /** In memory, the least recently used first. */
+  readonly #held = new Map<Pid, Activation>();
+  readonly #running = new Map<Pid, Running>();
+  readonly #backlog = new Set<Pid>();
+  readonly #leaving = new Set<Pid>();
+  #session = "";
+  #isDraining = false;
+  #turns = 0;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  get held(): number {
+    return this.#held.size;
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** From now on the host claims for this session. */
+  adopt(session: string): void {
+    this.#session = session;
+    this.#isDraining = false;
+  }
+
+  /** The process has mail. */
+  wake(pid: Pid): void {
+    const running = this.#running.get(pid);
+    if (running) {
+      running.wasWoken = true;
+    } else if (this.#running.size >= this.#options.mostRunning) {
+      this.#backlog.add(pid);
+    } else if (this.#session) {
+      this.#running.set(pid, { run: undefined, wasWoken: false });
+      void this.#serve(pid);
+    }
+  }
+
+  /** Drops everything: the session is dead. */
+  drop(): void {
+    this.#session = "";
+    for (const { run } of this.#running.values()) run?.abandon();
+    this.#running.clear();
+    this.#held.clear();
+    this.#backlog.clear();
+    this.#leaving.clear();
+  }
+
+  /** Lets the turns under way end, gives their processes to others, and takes no more. */
+  async drain(withinMs: number): Promise<void> {
+    this.#isDraining = true;
+    const until = Date.now() + withinMs;
+    while (this.#running.size > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Gives up to `count` processes to other workers: idle ones now, running ones after their turn. */
+  async shed(count: number): Promise<void> {
+    const chosen = [...this.#held.values()].slice(0, count);
+    const idle = chosen.filter(({ lease }) => !this.#running.has(lease.pid));
+    for (const { lease } of chosen) if (this.#running.has(lease.pid)) this.#leaving.add(lease.pid);
+    this.#options.events.emit("info", "processes.shed", { count: chosen.length });
+    await this.#release(idle, (activation) => this.#options.leases.handOver(activation.lease));
+  }
+
+  /** Puts to sleep what has been idle for its time, and the least recently used of too many. */
+  async passivateIdle(now = Date.now()): Promise<void> {
+    const surplus = this.#held.size - this.#options.mostActivations;
+    const due: Activation[] = [];
+    for (const activation of this.#held.values()) {
+      if (this.#running.has(activation.lease.pid)) continue;
+      if (due.length < surplus || now - activation.lastUsedAt >= activation.idleAfterMs) due.push(activation);
+    }
+    await this.#release(due, (activation) => this.#options.leases.passivate(activation.lease));
+  }
+
+  /** Forgets each, then gives its lease up; a wake-up from then on claims it anew. */
+  async #release(activations: Activation[], giveUp: (activation: Activation) => Promise<boolean>): Promise<void> {
+    for (const { lease } of activations) this.#held.delete(lease.pid);
+    await Promise.all(activations.map((activation) => giveUp(activation).catch(() => false)));
+  }
+
+  async #serve(pid: Pid): Promise<void> {
+    const mine = this.#running.get(pid) as Running;
+    try {
+      do {
+        mine.wasWoken = false;
+        await this.#runOnce(pid, mine);
+      } while (mine.wasWoken && this.#running.get(pid) === mine);
+    } catch (error) {
+      this.#held.delete(pid);
+      await this.#recover(pid, mine, error);
+    }
+    if (this.#running.get(pid) !== mine) return;
+    this.#running.delete(pid);
+    this.#takeFromBacklog();
+  }
+
+  async #runOnce(pid: Pid, mine: Running): Promise<void> {
+    const { leases } = this.#options;
+    const session = this.#session;
+    const known = this.#held.get(pid);
+    const width = this.#isDraining ? 0 : (known?.width ?? LEAST_WIDTH);
+    const claimed = await leases.claim(pid, session, known?.lease.epoch ?? "", width);
+    // The session may have been lost while the answer was under way.
+    if (this.#running.get(pid) !== mine) return;
+    if (claimed.verdict !== "ok") {
+      this.#held.delete(pid);
+      return;
+    }
+    const isRenewal = known !== undefined && known.lease.epoch === claimed.epoch;
+    const activation = isRenewal ? known : this.#activate(pid, session, claimed);
+    if (!activation) return;
+    this.#hold(pid, activation);
+    if (this.#isDraining) {
+      await leases.handOver(activation.lease);
+      this.#held.delete(pid);
+      return;
+    }
+    if (claimed.messages.length === 0 && !activation.continueText) return;
+    if (isRenewal) activation.adaptWidth(claimed.messages);
+    const run = new Run(activation, { ...this.#options, shouldLeave: this.#shouldLeave, noteTurns: this.#noteTurns });
+    mine.run = run;
+    const end = await run.run(claimed.messages);
+    mine.run = undefined;
+    this.#leaving.delete(pid);
+    if (end !== "idle") this.#held.delete(pid);
+    else if (this.#running.get(pid) === mine) this.#hold(pid, activation);
+    // Refused: somebody else has it, or this session claims it anew.
+    if (end === "lost") mine.wasWoken = true;
+  }
+
+  readonly #shouldLeave = (activation: Activation): boolean =>
+    this.#isDraining || this.#leaving.has(activation.lease.pid);
+
+  readonly #noteTurns = (turns: number): void => {
+    this.#turns += turns;
+  };
+
+  #activate(pid: Pid, session: string, claimed: Parameters<typeof toActivation>[3]): Activation | undefined {
+    const module = this.#options.modules.get(moduleOf(pid));
+    if (module) return toActivation(module, pid, { session, partition: this.#options.keys.partitionOf(pid) }, claimed);
+    this.#options.events.emit("error", "module.missing", { pid });
+    return undefined;
+  }
+
+  #hold(pid: Pid, activation: Activation): void {
+    activation.lastUsedAt = Date.now();
+    this.#held.delete(pid);
+    this.#held.set(pid, activation);
+  }
+
+  /** An answer was lost: once Redis answers again, the process is claimed anew. */
+  async #recover(pid: Pid, mine: Running, error: unknown): Promise<void> {
+    const isExpected = error instanceof AnswerLost || error instanceof RedisDown;
+    if (!isExpected)
+      this.#options.events.emit("error", "run.failed", { pid, error: String((error as Error).stack ?? error) });
+    await this.#options.link.untilUp();
+    if (this.#running.get(pid) !== mine) return;
+    this.#running.delete(pid);
+    // An error that is not the connection's would come again at once.
+    setTimeout(() => this.wake(pid), isExpected ? 0 : 1_000);
+  }
+
+  #takeFromBacklog(): void {
+    for (const pid of this.#backlog) {
+      this.#backlog.delete(pid);
+      this.wake(pid);
+      return;
+    }
+  }
+}
+
+function toActivation(
+  module: ServerModule,
+  pid: Pid,
+  { session, partition }: { session: string; partition: number },
+  claimed: ConstructorParameters<typeof Activation>[2],
+): Activation {
+  const lease = { pid, partition, session, epoch: claimed.epoch, revision: claimed.revision };
+  return new Activation(module, lease, claimed);
+}
