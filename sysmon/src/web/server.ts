@@ -1,0 +1,68 @@
+/**
+ * The console's listener. A port that cannot be had is an error that names it. Stop lets the answers under way go out,
+ * but waits no longer than `stopWithinMs` for a client that does not take them.
+ */
+
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { SettingError } from "@genserverless/shared/service/env.ts";
+import type { Events } from "@genserverless/shared/service/events.ts";
+import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+
+export interface WebServerOptions {
+  app: RequestListener;
+  host: string;
+  /** 0 asks for any free port. */
+  port: number;
+  events: Events;
+  stopWithinMs?: number;
+}
+
+export class WebServer implements Part {
+  readonly #options: WebServerOptions;
+  #server: Server | undefined;
+
+  constructor(options: WebServerOptions) {
+    this.#options = options;
+  }
+
+  /** Where it listens, e.g. `http://127.0.0.1:5984`; absent while it does not. */
+  get url(): string | undefined {
+    const address = this.#server?.address() as AddressInfo | null | undefined;
+    if (!address) return undefined;
+    const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    return `http://${host}:${address.port}`;
+  }
+
+  async start(): Promise<void> {
+    if (this.#server) return;
+    const server = createServer(this.#options.app);
+    this.#server = server;
+    const { host, port, events } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
+    server.listen(port, host, resolve);
+    await promise;
+    events.emit("info", "web.listening", { url: this.url });
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (!server?.listening) return;
+    const cutOff = setTimeout(() => server.closeAllConnections(), this.#options.stopWithinMs ?? 1000);
+    await new Promise((resolve) => server.close(resolve));
+    clearTimeout(cutOff);
+  }
+}
+
+function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === "EADDRINUSE")
+    return new SettingError(`SYSMON_PORT ${port} on ${host} is in use by another program`);
+  if (error.code === "EACCES")
+    return new SettingError(`SYSMON_PORT ${port} on ${host} needs more rights than this user has`);
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return new SettingError(`HOST ${host} is no address of this machine`);
+  }
+  return error;
+}
