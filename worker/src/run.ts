@@ -93,8 +93,7 @@ export class Run {
       }
       activation.continueText = ending.continueText ?? "";
       if (!ending.continueText && this.#options.shouldLeave(activation)) {
-        await this.#options.leases.handOver(activation.lease);
-        return "left";
+        return (await this.#options.leases.handOver(activation.lease)) ? "left" : "lost";
       }
       if (mayFetch) activation.adaptWidth(committed.messages);
       batch = left.length > 0 ? left : committed.messages;

@@ -9,6 +9,7 @@ import { type Pid, splitPid } from "../process/pid.ts";
 import { PROCESS_STATUSES, type ProcessStatus } from "../process/status.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import { type Keys, mailboxName } from "../redis/keys.ts";
+import type { ErrorCode } from "../service/errors.ts";
 import { ProcessReader } from "./process-reader.ts";
 
 export interface ProcessView {
@@ -199,15 +200,15 @@ export class Snapshot {
   }
 
   /** Why the cluster cannot take work now; empty when it can. */
-  async findFaults(): Promise<string[]> {
+  async findFaults(): Promise<ErrorCode[]> {
     try {
       const { usedMemoryBytes, maxMemoryBytes } = await this.#readRedis();
-      const faults: string[] = [];
-      if (maxMemoryBytes > 0 && usedMemoryBytes >= maxMemoryBytes) faults.push("Redis is full");
-      if ((await this.#link.call<number>("hlen", this.#keys.live(0))) === 0) faults.push("no live worker");
+      const faults: ErrorCode[] = [];
+      if (maxMemoryBytes > 0 && usedMemoryBytes >= maxMemoryBytes) faults.push("storage_full");
+      if ((await this.#link.call<number>("hlen", this.#keys.live(0))) === 0) faults.push("no_workers");
       return faults;
     } catch {
-      return ["Redis cannot be reached"];
+      return ["redis_unavailable"];
     }
   }
 
@@ -272,8 +273,8 @@ export class Snapshot {
     ]);
     return {
       version: /redis_version:(\S+)/.exec(server)?.[1] ?? "",
-      usedMemoryBytes: Number(/used_memory:(\d+)/.exec(memory)?.[1] ?? 0),
-      maxMemoryBytes: Number(/maxmemory:(\d+)/.exec(memory)?.[1] ?? 0),
+      usedMemoryBytes: Number(/^used_memory:(\d+)/m.exec(memory)?.[1] ?? 0),
+      maxMemoryBytes: Number(/^maxmemory:(\d+)/m.exec(memory)?.[1] ?? 0),
       connected: true,
     };
   }

@@ -38,16 +38,18 @@ if owner ~= session and isLive(owner) then
   call("SREM", mine, pid)
   return { "moved" }
 end
-if owner == session and seq <= tonumber(record[10] or 0) then
+local lastClaimer, lastSeq = string.match(record[10] or "", "^(.+) (%d+)$")
+if lastClaimer == session and seq <= tonumber(lastSeq) then
   return { "stale" }
 end
+local claimed = session .. " " .. ARGV[4]
 
 local queue = queueOf(queueName(pid, record[2]))
 local suspects = tonumber(record[12] or 0)
 local isRenewal = owner == session and record[4] == epoch and epoch ~= ""
 local state = false
 if isRenewal then
-  call("HSET", KEYS[1], "c", seq)
+  call("HSET", KEYS[1], "c", claimed)
 else
   epoch = call("INCR", base .. "epoch")
   local inHand = call("LRANGE", queue .. "active", 0, -1)
@@ -59,7 +61,7 @@ else
     call("RPUSH", queue .. "wait", id)
   end
   suspects = suspects + #inHand
-  call("HSET", KEYS[1], "o", session, "e", epoch, "c", seq, "x", suspects)
+  call("HSET", KEYS[1], "o", session, "e", epoch, "c", claimed, "x", suspects)
   call("HDEL", KEYS[1], "k")
   call("SREM", base .. "ready:" .. moduleOf(pid), pid)
   if record[11] == "1" then

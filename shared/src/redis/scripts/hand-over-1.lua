@@ -6,7 +6,7 @@
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, epoch, revision
--- Returns 1, or 0 where the lease was not held any more.
+-- Returns 1, or 0 where the lease was not held any more, or nobody else runs the module.
 --@include partition
 
 local pid, session = ARGV[2], ARGV[3]
@@ -18,6 +18,9 @@ local module = moduleOf(pid)
 local heir = pickWorker(module)
 if heir == session then
   heir = pickWorker(module)
+end
+if heir == session then
+  return 0
 end
 call("SREM", base .. "busy:" .. session, pid)
 call("HSET", KEYS[1], "o", heir or "")

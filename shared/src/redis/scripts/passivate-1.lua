@@ -12,7 +12,7 @@
 --@include queue
 
 local pid, session = ARGV[2], ARGV[3]
-local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "b", "s", "q")
+local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "b", "s", "q", "w")
 if record[1] ~= session or record[2] ~= ARGV[4] or record[3] ~= ARGV[5] then
   return 0
 end
@@ -25,5 +25,8 @@ if call("LLEN", queue .. "wait") > 0 or call("LLEN", queue .. "active") > 0 or c
 end
 call("DEL", queue .. "meta", queue .. "id", queue .. "events", queue .. "marker", queue .. "pc", queue .. "completed")
 call("HSET", KEYS[1], "o", "")
-call("HDEL", KEYS[1], "c", "n", "z", "b", "x", "k")
+call("HDEL", KEYS[1], "c", "b", "x", "k")
+if tonumber(record[8] or 0) == 0 then
+  call("HDEL", KEYS[1], "n", "z", "w")
+end
 return 1

@@ -1,3 +1,5 @@
+local EMPTY = '{"f":"","h":"","k":60000,"m":null}'
+
 -- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths} of each.
 -- Also returns how many delayed messages became due on the way, and when the next one will be (ms), or false.
 local function fetch(queue, width, delayed, session, now)
@@ -23,7 +25,8 @@ local function fetch(queue, width, delayed, session, now)
     for at = 1, #job[1], 2 do
       fields[job[1][at]] = job[1][at + 1]
     end
-    messages[index] = { job[2], fields.name, fields.data, fields.stc or "0", fields.blame or "" }
+    -- A job that another tool has damaged still gets an outcome.
+    messages[index] = { job[2], fields.name or "info", fields.data or EMPTY, fields.stc or "0", fields.blame or "" }
   end
   local promoted = 0
   if delayed > 0 then
