@@ -11,9 +11,17 @@ const TTL_MS = 2_000;
 
 after(assertNoChildLeft);
 
-test("counters stay linearizable and unstuck while a worker is killed every second", { timeout: (SECONDS + 60) * 1_000 }, async () => {
+test("counters stay linearizable and unstuck while a worker is killed every second", {
+  timeout: (SECONDS + 60) * 1_000,
+}, async () => {
   const cluster = new TestCluster({ apis: 2, workers: 3, sessionTtlMs: TTL_MS });
-  const load = new CounterLoad({ urls: () => cluster.urls, clients: 64, processes: 200, prefix: "k", timeoutMs: 30_000 });
+  const load = new CounterLoad({
+    urls: () => cluster.urls,
+    clients: 64,
+    processes: 200,
+    prefix: "k",
+    timeoutMs: 30_000,
+  });
   try {
     await cluster.start();
     await load.start();
@@ -27,7 +35,10 @@ test("counters stay linearizable and unstuck while a worker is killed every seco
     await load.stop();
     assert.deepEqual(await load.findViolations(), []);
     assert.ok(load.acknowledged > SECONDS * 50, `only ${load.acknowledged} adds were acknowledged`);
-    assert.ok(load.slowestMs <= 3 * TTL_MS, `an add took ${load.slowestMs} ms; answers ${JSON.stringify(load.answers)}`);
+    assert.ok(
+      load.slowestMs <= 3 * TTL_MS,
+      `an add took ${load.slowestMs} ms; answers ${JSON.stringify(load.answers)}`,
+    );
     assert.deepEqual(Object.keys(load.answers), ["ok"]);
   } finally {
     await load.close();

@@ -79,6 +79,8 @@ const OUTCOME_MS = 60_000;
 const KEYED_OUTCOME_MS = 86_400_000;
 const LOST_ANSWER_MS = 30_000;
 const NO_WORKERS_GRACE_MS = 2_000;
+/** How long a message waits for Redis before it is refused: longer than a connection takes to come back. */
+const REDIS_GRACE_MS = 1_000;
 const MOST_MESSAGES = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 
@@ -264,6 +266,7 @@ export class Messenger implements Part {
 
   async #repeat<T>(send: () => Promise<T>, id: string): Promise<T> {
     const until = Date.now() + LOST_ANSWER_MS;
+    const graceEnds = Date.now() + REDIS_GRACE_MS;
     for (let wasSent = false; ; ) {
       try {
         return await send();
@@ -271,12 +274,12 @@ export class Messenger implements Part {
         if (isReply(error, "OOM")) throw new ClusterError("storage_full", "Redis is full; try again later");
         if (error instanceof AnswerLost) wasSent = true;
         else if (!(error instanceof RedisDown)) throw error;
-        if (!wasSent) throw new ClusterError("redis_unavailable", "Redis cannot be reached");
+        if (!wasSent && Date.now() > graceEnds) throw new ClusterError("redis_unavailable", "Redis cannot be reached");
         if (Date.now() > until) {
           throw new ClusterError("outcome_unknown", `whether ${id} was accepted is not known`, id);
         }
-        await Promise.race([this.#options.link.untilUp(), sleep(1_000, undefined, { ref: false })]);
-        await sleep(randomInt(10, 50));
+        await Promise.race([this.#options.link.untilUp(), sleep(REDIS_GRACE_MS, undefined, { ref: false })]);
+        await sleep(randomInt(1, 20));
       }
     }
   }

@@ -54,7 +54,7 @@ export function openRedis(options: Pick<LinkOptions, "url" | "name" | "silenceMs
     maxRetriesPerRequest: 0,
     connectTimeout: options.silenceMs,
     socketTimeout: options.silenceMs,
-    retryStrategy: (attempt) => Math.min(50 * attempt, 500),
+    retryStrategy: (attempt) => Math.min(10 * 2 ** attempt, 500),
   });
 }
 

@@ -1,0 +1,133 @@
+/**
+ * The HTTP door: routes become an Express app, which never listens. Each route is one handler that does all its steps
+ * itself (count, authorize, read, handle, answer) instead of a chain of middleware, for every link of a chain is paid on
+ * every call.
+ */
+
+import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
+import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import { ClusterError } from "@genserverless/shared/service/errors.ts";
+import type { Logger } from "@genserverless/shared/service/log.ts";
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
+import type { ApiMetrics } from "./metrics.ts";
+import { describeRoutes } from "./openapi.ts";
+import { type Authorize, guardWith } from "./request/authorize.ts";
+import { readInput } from "./request/input.ts";
+import { type Answer, HttpProblem, Responder } from "./respond.ts";
+import { messageRoutes } from "./routes/messages.ts";
+import { messagingRoutes } from "./routes/messaging.ts";
+import { operationRoutes } from "./routes/operations.ts";
+import { processRoutes } from "./routes/processes.ts";
+import type { Route } from "./routes/route.ts";
+
+export interface AppParts {
+  messenger: Messenger;
+  snapshot: Snapshot;
+  metrics: ApiMetrics;
+  log: Logger;
+  /** What `x-served-by` says, e.g. `api@host`. */
+  name: string;
+  /** Guards everything but `/health` and `/ready` where it is given. */
+  token?: string;
+  /** Whether this node has joined the cluster; until then what needs it is refused. */
+  isOpen(): boolean;
+  isDraining(): boolean;
+}
+
+export function createApp(parts: AppParts): Express {
+  const routes = listRoutes(parts);
+  const authorize = guardWith(parts.token);
+  const exchangeFor = createExchanges(parts);
+  const app = express().disable("x-powered-by").disable("etag");
+  app.enable("case sensitive routing").enable("strict routing");
+
+  for (const route of routes) {
+    const exchange = exchangeFor(route.method.toUpperCase(), route.path);
+    const guard = route.isPublic ? () => {} : authorize;
+    const needsCluster = route.path.startsWith("/v1/");
+    app[route.method](route.path, (req, res) =>
+      exchange(res, async () => {
+        guard(req);
+        if (needsCluster && !parts.isOpen()) throw notJoined();
+        return route.handle(await readInput(route, req, res));
+      }),
+    );
+  }
+  for (const [path, allow] of methodsByPath(routes)) {
+    const exchange = exchangeFor("other", path);
+    app.route(path).all((req, res) => exchange(res, () => refuseMethod(authorize, req, allow)));
+  }
+  const exchange = exchangeFor("other", "unknown");
+  app.use((req, res) => exchange(res, () => refuseRoute(authorize, req)));
+  const failed: ErrorRequestHandler = (error, req, res, _next) =>
+    exchange(res, () => refusePath(authorize, req, error));
+  return app.use(failed);
+}
+
+/** In the order in which they are tried: the hot path first. */
+function listRoutes({ messenger, snapshot, metrics, isOpen, isDraining }: AppParts): Route[] {
+  const describe = (): string => {
+    text ??= JSON.stringify(describeRoutes(routes));
+    return text;
+  };
+  let text: string | undefined;
+  const routes: Route[] = [
+    ...messagingRoutes(messenger),
+    ...processRoutes(messenger, snapshot),
+    ...messageRoutes(messenger, snapshot, isDraining),
+    ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
+  ];
+  return routes;
+}
+
+/** An exchange answers a request with what is produced or thrown for it, counts and times it under its route's name. */
+function createExchanges({ metrics, log, name, isDraining }: AppParts) {
+  const respond = new Responder(name, isDraining, log);
+  return (method: string, route: string) => {
+    const observe = metrics.forRoute(method, route);
+    return async (res: Response, produce: () => Promise<Answer> | Answer): Promise<void> => {
+      const startedAt = performance.now();
+      metrics.inFlight++;
+      let status = 500;
+      try {
+        status = respond.send(res, await produce());
+      } catch (error) {
+        status = respond.fail(res, error);
+      } finally {
+        metrics.inFlight--;
+        observe(status, (performance.now() - startedAt) / 1000);
+      }
+    };
+  };
+}
+
+function methodsByPath(routes: readonly Route[]): Map<string, string> {
+  const allowed = new Map<string, string>();
+  for (const { method, path } of routes) {
+    const methods = method === "get" ? "GET, HEAD" : method.toUpperCase();
+    allowed.set(path, [allowed.get(path), methods].filter(Boolean).join(", "));
+  }
+  return allowed;
+}
+
+function notJoined(): ClusterError {
+  return new ClusterError("redis_unavailable", "this node has not joined the cluster yet");
+}
+
+function refuseMethod(authorize: Authorize, req: Request, allow: string): never {
+  authorize(req);
+  throw new HttpProblem("method_not_allowed", `the route takes ${allow}`, { headers: { allow } });
+}
+
+function refuseRoute(authorize: Authorize, req: Request): never {
+  authorize(req);
+  throw new ClusterError("unknown_route", "GET /openapi.json lists the routes");
+}
+
+/** The one error that comes from the router: a path with a broken percent-encoding. */
+function refusePath(authorize: Authorize, req: Request, error: unknown): never {
+  authorize(req);
+  if (!(error instanceof URIError)) throw error;
+  const code = req.path.startsWith("/v1/processes/") ? "invalid_pid" : "invalid_request";
+  throw new ClusterError(code, "the path is not valid percent-encoding");
+}

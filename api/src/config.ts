@@ -1,0 +1,26 @@
+/** The settings of an api node, from the environment. */
+
+import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
+import { readInteger, readText } from "@genserverless/shared/service/env.ts";
+
+export interface ApiSettings {
+  cluster: ClusterSettings;
+  host: string;
+  /** 0 asks for any free port. */
+  port: number;
+  /** Whoever calls must know it; absent where anybody may call. */
+  token?: string;
+  /** How long a node that leaves still takes requests, so that the load balancer sees it go. */
+  drainMs: number;
+}
+
+export function readApiSettings(env: Record<string, string | undefined>): ApiSettings {
+  const token = readText(env, "API_TOKEN", "");
+  return {
+    cluster: readClusterSettings(env),
+    host: readText(env, "HOST", "127.0.0.1"),
+    port: readInteger(env, "PORT", 3000, 0, 65_535),
+    ...(token !== "" && { token }),
+    drainMs: readInteger(env, "DRAIN_MS", 2_000, 0, 20_000),
+  };
+}

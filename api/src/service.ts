@@ -1,0 +1,56 @@
+/**
+ * An api node as a whole. It listens before it has reached Redis, so that /health and /ready can be asked. It leaves in
+ * the order that loses no call: the load balancer sees it go, what is in flight is answered, then its parts stop.
+ */
+
+import { Messenger } from "@genserverless/shared/cluster/messenger.ts";
+import { createNode } from "@genserverless/shared/cluster/node.ts";
+import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
+import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
+import type { Logger } from "@genserverless/shared/service/log.ts";
+import { createApp } from "./app.ts";
+import type { ApiSettings } from "./config.ts";
+import { ApiMetrics } from "./metrics.ts";
+import { ApiServer } from "./server.ts";
+
+export class ApiService implements Part {
+  readonly #server: ApiServer;
+  readonly #inside: Lifecycle;
+  #isOpen = false;
+
+  constructor(settings: ApiSettings, modules: ReadonlyMap<string, unknown>, log: Logger) {
+    const { cluster, host, port, drainMs, token } = settings;
+    const node = createNode("api", cluster, log);
+    const { link, keys, subscriber, events, name } = node;
+    const storage = new StorageWatch(link);
+    const knowsModule = (module: string) => modules.has(module);
+    const messenger = new Messenger({ link, keys, subscriber, knowsModule, isStorageFull: () => storage.isFull });
+    const metrics = new ApiMetrics(events);
+    const app = createApp({
+      messenger,
+      snapshot: new Snapshot(link, keys),
+      metrics,
+      log,
+      name,
+      ...(token !== undefined && { token }),
+      isOpen: () => this.#isOpen,
+      isDraining: () => this.#server.isDraining,
+    });
+    const inFlight = () => metrics.inFlight;
+    this.#server = new ApiServer({ app, host, port, drainMs, name, events, inFlight });
+    this.#inside = new Lifecycle([link, subscriber, storage, messenger, node.join()]);
+  }
+
+  async start(): Promise<void> {
+    await this.#server.start();
+    await this.#inside.start();
+    this.#isOpen = true;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.drain();
+    await this.#inside.stop();
+    await this.#server.stop();
+  }
+}

@@ -1,0 +1,92 @@
+/** The figures as a table for people and as JSON for programs. */
+
+import type { Measurement } from "./measurement.ts";
+
+export interface CallResult {
+  ours: Measurement;
+  floor: Measurement;
+  /** Ours divided by the floor. */
+  ratio: Record<"rps" | "p50Ms" | "p99Ms" | "cpuMsPerCall", number>;
+}
+
+export interface ByteResult {
+  ours: { bytesPerProcess: number };
+  floor: { bytesPerProcess: number };
+  ratio: { bytesPerProcess: number };
+}
+
+/** Our nodes' Redis connections by client name, with few processes and with all that W4 starts. */
+export type ClientCounts = Record<"withFew" | "withMany", Record<string, number>>;
+
+export type WorkloadResult = (CallResult & { redisClients?: ClientCounts }) | ByteResult;
+
+export function compareCalls(ours: Measurement, floor: Measurement): CallResult {
+  return {
+    ours,
+    floor,
+    ratio: {
+      rps: ours.rps / floor.rps,
+      p50Ms: ours.p50Ms / floor.p50Ms,
+      p99Ms: ours.p99Ms / floor.p99Ms,
+      cpuMsPerCall: ours.cpuMsPerCall / floor.cpuMsPerCall,
+    },
+  };
+}
+
+export function compareBytes(ours: number, floor: number): ByteResult {
+  return {
+    ours: { bytesPerProcess: ours },
+    floor: { bytesPerProcess: floor },
+    ratio: { bytesPerProcess: ours / floor },
+  };
+}
+
+export function formatTable(results: ReadonlyMap<string, WorkloadResult>): string {
+  const rows = [["", "", "req/s", "p50 ms", "p99 ms", "CPU-ms/call", "bytes", "calls", "errors"]];
+  for (const [name, result] of results) {
+    rows.push(
+      ...("p50Ms" in result.ratio ? callRows(name, result as CallResult) : byteRows(name, result as ByteResult)),
+    );
+  }
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const align = (cell: string, column: number) =>
+    column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+  return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
+}
+
+export function formatClients({ withFew, withMany }: ClientCounts): string {
+  const list = (counts: Record<string, number>) =>
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ");
+  return `Redis connections with few processes: ${list(withFew)}\n     and with all of W4's processes: ${list(withMany)}`;
+}
+
+/** Figures in JSON have as many digits as they can mean something. */
+export function formatJson(report: object): string {
+  const shorten = (_key: string, value: unknown) => (typeof value === "number" ? Number(value.toPrecision(6)) : value);
+  return `${JSON.stringify(report, shorten, 2)}\n`;
+}
+
+function callRows(name: string, { ours, floor, ratio }: CallResult): string[][] {
+  const row = (who: string, { rps, p50Ms, p99Ms, cpuMsPerCall, calls, errors }: Measurement) => [
+    ...[name, who, rps.toFixed(0), p50Ms.toFixed(2), p99Ms.toFixed(2), cpuMsPerCall.toFixed(3)],
+    ...["", String(calls), formatErrors(errors)],
+  ];
+  const ratios = [ratio.rps, ratio.p50Ms, ratio.p99Ms, ratio.cpuMsPerCall].map((value) => value.toFixed(2));
+  return [row("floor", floor), row("ours", ours), [name, "ours / floor", ...ratios, "", "", ""]];
+}
+
+function byteRows(name: string, { ours, floor, ratio }: ByteResult): string[][] {
+  const row = (who: string, bytes: string) => [name, who, "", "", "", "", bytes, "", ""];
+  return [
+    row("floor", floor.bytesPerProcess.toFixed(0)),
+    row("ours", ours.bytesPerProcess.toFixed(0)),
+    row("ours / floor", ratio.bytesPerProcess.toFixed(2)),
+  ];
+}
+
+function formatErrors(errors: Record<string, number>): string {
+  const list = Object.entries(errors).map(([error, count]) => `${error} × ${count}`);
+  return list.join(", ") || "0";
+}

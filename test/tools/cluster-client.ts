@@ -1,0 +1,100 @@
+/**
+ * A caller of the cluster: HTTP with keep-alive, each answer as it came, errors included. Requests go round the given
+ * urls; one that fails on the way (refused, reset, timed out) throws.
+ */
+
+import { Agent, request } from "undici";
+
+export interface Answer {
+  status: number;
+  body: Record<string, unknown>;
+  headers: Record<string, string | string[] | undefined>;
+}
+
+export interface RequestOptions {
+  idempotencyKey?: string;
+  /** This api and no other. */
+  url?: string;
+  headers?: Record<string, string>;
+}
+
+export interface StartOptions extends RequestOptions {
+  args?: unknown;
+  ifExists?: "error" | "return";
+  options?: { tags?: string[]; idleAfterMs?: number };
+}
+
+/** Longer than any answer may take to begin, so that a test fails by its own bound and not by this one. */
+const HEADERS_WITHIN_MS = 610_000;
+
+export class ClusterClient {
+  readonly #urls: () => readonly string[];
+  readonly #agent: Agent;
+  #turn = 0;
+
+  constructor(urls: () => readonly string[], connections = 256) {
+    this.#urls = urls;
+    this.#agent = new Agent({ connections, pipelining: 1, headersTimeout: HEADERS_WITHIN_MS, allowH2: false });
+  }
+
+  start(module: string, key: string, { args, ifExists, options, ...rest }: StartOptions = {}): Promise<Answer> {
+    return this.request("POST", "/v1/processes", { module, key, args, ifExists, options }, rest);
+  }
+
+  call(pid: string, message: unknown, { timeoutMs, ...rest }: RequestOptions & { timeoutMs?: number } = {}) {
+    return this.request("POST", `/v1/processes/${pid}/call`, { message, timeoutMs }, rest);
+  }
+
+  cast(pid: string, message: unknown, { delayMs, ...rest }: RequestOptions & { delayMs?: number } = {}) {
+    return this.request("POST", `/v1/processes/${pid}/cast`, { message, delayMs }, rest);
+  }
+
+  info(pid: string, message: unknown, { delayMs, ...rest }: RequestOptions & { delayMs?: number } = {}) {
+    return this.request("POST", `/v1/processes/${pid}/info`, { message, delayMs }, rest);
+  }
+
+  stop(pid: string, { reason, ...rest }: RequestOptions & { reason?: string } = {}): Promise<Answer> {
+    return this.request("POST", `/v1/processes/${pid}/stop`, { reason }, rest);
+  }
+
+  /** The process as its last commit left it. */
+  read(pid: string, options: RequestOptions & { withState?: boolean } = {}): Promise<Answer> {
+    const { withState = true, ...rest } = options;
+    return this.get(`/v1/processes/${pid}${withState ? "?state=true" : ""}`, rest);
+  }
+
+  get(path: string, options: RequestOptions = {}): Promise<Answer> {
+    return this.request("GET", path, undefined, options);
+  }
+
+  async request(method: "GET" | "POST" | "DELETE", path: string, body?: unknown, options: RequestOptions = {}) {
+    const { idempotencyKey, url = this.#nextUrl(), headers: own } = options;
+    const headers: Record<string, string> = { ...own };
+    if (body !== undefined) headers["content-type"] ??= "application/json";
+    if (idempotencyKey !== undefined) headers["idempotency-key"] = idempotencyKey;
+    const text = body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body);
+    const response = await request(url + path, { method, headers, body: text, dispatcher: this.#agent });
+    return { status: response.statusCode, body: readBody(await response.body.text()), headers: response.headers };
+  }
+
+  /** Closes every connection; requests under way fail. */
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  #nextUrl(): string {
+    const urls = this.#urls();
+    const url = urls[this.#turn++ % urls.length];
+    if (url === undefined) throw new Error("there is no api to ask");
+    return url;
+  }
+}
+
+/** What is not a JSON object is kept as `text`. */
+function readBody(text: string): Record<string, unknown> {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  } catch {}
+  return { text };
+}
