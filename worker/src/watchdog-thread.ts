@@ -67,11 +67,13 @@ function ask(): Promise<Blocked> {
   return new Promise((resolve) => {
     const inspector = new Session();
     inspector.connectToMainThread();
+    const files = new Map<string, string>();
+    inspector.on("Debugger.scriptParsed", ({ params }) => files.set(params.scriptId, params.url));
     inspector.on("Debugger.paused", ({ params }) => {
       const stack = params.callFrames
         .map(
-          ({ functionName, url, location }) =>
-            `    at ${functionName || "<anonymous>"} (${url}:${location.lineNumber + 1})`,
+          ({ functionName, location }) =>
+            `    at ${functionName || "<anonymous>"} (${files.get(location.scriptId)}:${location.lineNumber + 1})`,
         )
         .join("\n");
       const callFrameId = params.callFrames[0]?.callFrameId ?? "";
