@@ -219,7 +219,7 @@ export class Messenger implements Part {
     decide?: (verdict: Verdict) => Outcome | Promise<Outcome> | undefined,
   ): Promise<Outcome> {
     const { partition, id } = message;
-    const waiting = this.#waiting.expect(partition, id, timeoutMs, () => this.#accept(message, send));
+    const expectation = this.#waiting.expect(partition, id, timeoutMs, () => this.#accept(message, send));
     try {
       const verdict = await this.#accept(message, send);
       const decided = decide?.(verdict);
@@ -228,9 +228,9 @@ export class Messenger implements Part {
         const outcome = readKnown(verdict[1], message);
         return outcome ?? (await this.#waiting.poll(partition, id, timeoutMs));
       }
-      return await waiting;
+      return await expectation.outcome;
     } finally {
-      this.#waiting.forget(id);
+      expectation.forget();
     }
   }
 

@@ -10,10 +10,16 @@ import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
 import { ClusterError } from "../service/errors.ts";
 
+/** One caller's wait for one outcome. */
+export interface Expectation {
+  outcome: Promise<Outcome>;
+  /** Ends the wait; to be called however it ends. */
+  forget(): void;
+}
+
 interface Expected {
   partition: number;
   since: number;
-  timer: NodeJS.Timeout;
   sendAgain: () => Promise<unknown>;
   resolve: (outcome: Outcome) => void;
   reject: (error: unknown) => void;
@@ -24,7 +30,8 @@ const LOOK_AFTER_MS = 1_000;
 export class Waiting {
   readonly #link: RedisLink;
   readonly #keys: Keys;
-  readonly #expected = new Map<string, Expected>();
+  /** Several callers may wait for one message: those that sent the same Idempotency-Key. */
+  readonly #expected = new Map<string, Expected[]>();
   #looking: NodeJS.Timeout | undefined;
 
   constructor(link: RedisLink, keys: Keys) {
@@ -36,31 +43,38 @@ export class Waiting {
     this.#looking = setInterval(() => this.#look(Date.now() - LOOK_AFTER_MS), LOOK_AFTER_MS);
   }
 
+  /** Whoever still waits is told that the outcome is not known here. */
   stop(): void {
     clearInterval(this.#looking);
+    for (const [id, waiting] of this.#expected) {
+      const error = new ClusterError("outcome_unknown", `this node leaves; ask for the outcome of ${id}`, id);
+      for (const { reject } of waiting) reject(error);
+    }
   }
 
-  /** Resolves with the outcome, rejects with `call_timeout`. To be registered before the message is sent. */
-  expect(partition: number, id: string, timeoutMs: number, sendAgain: () => Promise<unknown>): Promise<Outcome> {
+  /** Its outcome rejects with `call_timeout` in time. To be registered before the message is sent. */
+  expect(partition: number, id: string, timeoutMs: number, sendAgain: () => Promise<unknown>): Expectation {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => reject(timedOut(id, timeoutMs)), timeoutMs);
-    this.#expected.set(id, { partition, since: Date.now(), timer, sendAgain, resolve, reject });
+    const expected: Expected = { partition, since: Date.now(), sendAgain, resolve, reject };
+    const others = this.#expected.get(id);
+    if (others) others.push(expected);
+    else this.#expected.set(id, [expected]);
     // The sender may fail first; then nobody waits for this.
     promise.catch(() => {});
-    return promise;
-  }
-
-  forget(id: string): void {
-    const expected = this.#expected.get(id);
-    if (!expected) return;
-    clearTimeout(expected.timer);
-    this.#expected.delete(id);
+    const forget = () => {
+      clearTimeout(timer);
+      const left = this.#expected.get(id)?.filter((other) => other !== expected) ?? [];
+      if (left.length > 0) this.#expected.set(id, left);
+      else this.#expected.delete(id);
+    };
+    return { outcome: promise, forget };
   }
 
   /** Takes a publication: a JSON list of {id, outcome}. */
   receive(text: string): void {
     for (const { id, outcome } of JSON.parse(text) as { id: string; outcome: Outcome }[]) {
-      this.#expected.get(id)?.resolve(outcome);
+      for (const expected of this.#expected.get(id) ?? []) expected.resolve(outcome);
     }
   }
 
@@ -80,16 +94,13 @@ export class Waiting {
   }
 
   #look(since: number): void {
-    for (const [id, expected] of this.#expected) {
-      if (expected.since > since) continue;
-      this.#find(expected.partition, id).then(
-        (outcome) => {
-          if (outcome) expected.resolve(outcome);
-          else if (outcome === null && this.#expected.has(id)) expected.sendAgain().catch(expected.reject);
-        },
-        () => {},
-      );
-    }
+    for (const [id, [first]] of this.#expected) if (first && first.since <= since) void this.#lookFor(id, first);
+  }
+
+  async #lookFor(id: string, { partition, sendAgain, reject }: Expected): Promise<void> {
+    const outcome = await this.#find(partition, id).catch(() => undefined);
+    if (outcome) for (const expected of this.#expected.get(id) ?? []) expected.resolve(outcome);
+    else if (outcome === null && this.#expected.has(id)) sendAgain().catch(reject);
   }
 
   /** The outcome; undefined while the message waits; null where nothing is known of it. */

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { assertNoChildLeft } from "../tools/child.ts";
+import { CounterLoad } from "../tools/counter-load.ts";
+import { TestCluster } from "../tools/test-cluster.ts";
+import { until } from "../tools/until.ts";
+
+/** Nodes leave and join under load: no call is lost, no order disturbed, and load moves. */
+
+const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 2_000, env: { DRAIN_MS: "300" } });
+
+before(() => cluster.start());
+after(async () => {
+  await cluster.stop();
+  assertNoChildLeft();
+});
+
+interface NodeView {
+  name: string;
+  role: string;
+  held: number;
+  turns: number;
+}
+
+async function readWorkers(): Promise<NodeView[]> {
+  const { nodes } = (await cluster.client.get("/v1/cluster")).body as { nodes: NodeView[] };
+  return nodes.filter(({ role }) => role === "worker");
+}
+
+test("scaling workers from 1 to 4 and back to 1 loses no call and moves load", { timeout: 90_000 }, async () => {
+  const load = new CounterLoad({
+    urls: () => cluster.urls,
+    clients: 32,
+    processes: 200,
+    prefix: "s",
+    timeoutMs: 30_000,
+  });
+  try {
+    await load.start();
+    await sleep(1_000);
+    for (let worker = 0; worker < 3; worker++) await cluster.addWorker();
+    await until(
+      async () => {
+        const workers = await readWorkers();
+        return workers.length === 4 && workers.every(({ held }) => held >= 30 && held <= 200 / 2);
+      },
+      { withinMs: 20_000, what: "four workers share the load" },
+    );
+    for (const worker of cluster.workers.slice(1)) {
+      await worker.stop();
+      assert.deepEqual(await worker.untilExit(), { code: 0, signal: null });
+      await sleep(300);
+    }
+    await until(async () => (await readWorkers()).map(({ held }) => held).join() === "200", {
+      withinMs: 10_000,
+      what: "the first worker has it all again",
+    });
+    await load.stop();
+    assert.deepEqual(Object.keys(load.answers), ["ok"]);
+    assert.deepEqual(await load.findViolations(), []);
+  } finally {
+    await load.close();
+  }
+});
+
+test("SIGTERM of an api loses no call: what is in flight is answered, and it leaves the members at once", {
+  timeout: 60_000,
+}, async () => {
+  const leaving = await cluster.addApi();
+  await cluster.untilReady();
+  const { client } = cluster;
+  const url = leaving.url ?? "";
+  await client.start("troublemaker", "slow");
+  const inFlight = client.call("troublemaker/slow", { do: "sleep", ms: 500 }, { url });
+  await cluster.workers[0]?.untilRecord(({ msg }) => msg === "troublemaker sleeps", { withinMs: 5_000 });
+  const left = leaving.stop();
+  await until(async () => (await client.get("/health", { url })).status === 503, { withinMs: 1_000, everyMs: 5 });
+  assert.equal((await inFlight).body["reply"], 1);
+  await left;
+  assert.equal((await leaving.untilExit()).code, 0);
+  const { nodes } = (await client.get("/v1/cluster")).body as { nodes: NodeView[] };
+  assert.deepEqual(nodes.map(({ name }) => name).sort(), ["api@api-1", "worker@worker-1"]);
+});
+
+test("SIGTERM of a worker lets the turn under way end", { timeout: 60_000 }, async () => {
+  const { client } = cluster;
+  await client.start("troublemaker", "ending");
+  const [only] = cluster.workers;
+  assert.ok(only);
+  const heir = await cluster.addWorker();
+  await heir.untilRecord(({ msg }) => msg === "session.registered", { withinMs: 10_000 });
+  const inFlight = client.call("troublemaker/ending", { do: "sleep", ms: 500 }, { timeoutMs: 10_000 });
+  await until(
+    () =>
+      cluster.workers
+        .flatMap(({ records }) => records)
+        .some(({ msg, pid }) => msg === "troublemaker sleeps" && pid === "troublemaker/ending"),
+    { withinMs: 5_000 },
+  );
+  await only.stop();
+  assert.equal((await inFlight).body["reply"], 1);
+  const { state, turns } = (await client.read("troublemaker/ending")).body as {
+    state: { count: number };
+    turns: number;
+  };
+  assert.deepEqual([state.count, turns], [1, 2]);
+});
