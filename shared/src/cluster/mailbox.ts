@@ -29,7 +29,14 @@ const TESTED: Readonly<Record<string, { keys: number; sha256: string }>> = {
 export function readPublishedLua(): Record<string, string> {
   const require = createRequire(import.meta.url);
   const { version } = require("bullmq/package.json") as { version: string };
-  const published = require("bullmq/dist/cjs/scripts/index.js") as Record<string, Published>;
+  return checkPublished(require("bullmq/dist/cjs/scripts/index.js") as Record<string, Published>, version);
+}
+
+/** The sources of the scripts that are wrapped, by name. */
+export function checkPublished(
+  published: Readonly<Record<string, Published>>,
+  version: string,
+): Record<string, string> {
   const sources: Record<string, string> = {};
   for (const [name, tested] of Object.entries(TESTED)) {
     const script = published[name];
