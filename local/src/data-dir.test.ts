@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { DataDir } from "./data-dir.ts";
+import { Guard } from "./guard.ts";
+import { isAlive, readBirth, waitUntilGone } from "./os-process.ts";
+
+function buildFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "data-dir-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+async function buildSleeper(t: TestContext): Promise<number> {
+  const child = spawn("sleep", ["60"]);
+  t.after(() => child.kill("SIGKILL"));
+  await once(child, "spawn");
+  return child.pid as number;
+}
+
+test("a folder that a live process has is refused by name", async (t) => {
+  const folder = buildFolder(t);
+  const sleeper = await buildSleeper(t);
+  writeFileSync(join(folder, "lock"), `${sleeper} ${readBirth(sleeper)}`);
+  await assert.rejects(
+    new DataDir(folder).open(),
+    new RegExp(`${folder} is in use by the cluster of process ${sleeper}`),
+  );
+});
+
+test("a dead owner does not keep the folder, even when its pid lives on in another process", async (t) => {
+  const folder = buildFolder(t);
+  const sleeper = await buildSleeper(t);
+  writeFileSync(join(folder, "lock"), `${sleeper} an-earlier-birth`);
+  const dataDir = new DataDir(folder);
+  assert.deepEqual(await dataDir.open(), []);
+  await assert.rejects(new DataDir(folder).open(), /in use/);
+  dataDir.close();
+  dataDir.close();
+  assert.equal(existsSync(join(folder, "lock")), false);
+  await new DataDir(folder).open();
+});
+
+test("one of many that find the same dead owner gets the folder", async (t) => {
+  const folder = buildFolder(t);
+  writeFileSync(join(folder, "lock"), "999999999 never");
+  const opened = await Promise.allSettled(Array.from({ length: 5 }, () => new DataDir(folder).open()));
+  assert.equal(opened.filter(({ status }) => status === "fulfilled").length, 1);
+});
+
+test("what a dead npm start left running is ended, and nothing else", async (t) => {
+  const folder = buildFolder(t);
+  const left = await buildSleeper(t);
+  const stranger = await buildSleeper(t);
+  writeFileSync(join(folder, "children"), `${left} ${readBirth(left)} api-1\n${stranger} another-birth worker-1\n`);
+  assert.deepEqual(await new DataDir(folder).open(), ["api-1"]);
+  assert.equal(isAlive(left), false);
+  assert.equal(isAlive(stranger), true);
+});
+
+test("the password is made once, for its owner only", async (t) => {
+  const dataDir = new DataDir(buildFolder(t));
+  await dataDir.open();
+  const file = dataDir.passwordFile();
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const { mtimeMs } = statSync(file);
+  assert.equal(statSync(dataDir.passwordFile()).mtimeMs, mtimeMs);
+});
+
+test("the guard ends every child when the process that it guards is gone, and none after a proper stop", async (t) => {
+  const folder = buildFolder(t);
+  const dataDir = new DataDir(folder);
+  await dataDir.open();
+  const [node, redis, spared] = [await buildSleeper(t), await buildSleeper(t), await buildSleeper(t)];
+  dataDir.noteStarted(node, "api-1");
+  dataDir.noteStarted(redis, "redis");
+  dataDir.noteStarted(spared, "worker-1");
+  dataDir.noteExited(spared);
+  const guard = new Guard(join(folder, "children"));
+  guard.start();
+  guard.stop();
+  assert.equal(await waitUntilGone(node, 5_000), true);
+  assert.equal(await waitUntilGone(redis, 5_000), true);
+  assert.equal(isAlive(spared), true);
+
+  dataDir.noteStarted(spared, "worker-1");
+  dataDir.close();
+  const idle = new Guard(join(folder, "children"));
+  idle.start();
+  const pid = idle.pid as number;
+  idle.stop();
+  assert.equal(await waitUntilGone(pid, 5_000), true);
+  assert.equal(isAlive(spared), true);
+});

@@ -1,0 +1,140 @@
+/**
+ * The folder of one cluster: Redis's data, its password, the rendered configurations, the logs – and two files that keep
+ * two clusters out of it, even when one of them died without a word:
+ *
+ * - `lock` names the npm start that has the folder. It is given up at the end, and whoever finds it naming a process
+ *   that is gone takes it over.
+ * - `children` names what this npm start has running, one `pid birth name` a line, rewritten whenever that changes. The
+ *   guard (guard.sh) reads it when npm start is killed; the next npm start reads it and ends what is left, because two
+ *   Redis servers on one append-only file would ruin it.
+ *
+ * A pid stands beside the birth of its process: a number that the system gave to somebody else since is never believed.
+ */
+
+import { randomBytes } from "node:crypto";
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { SettingError } from "@genserverless/shared/service/env.ts";
+import { isAlive, readBirth, waitUntilGone } from "./os-process.ts";
+
+const LEFTOVER_STOP_MS = 10_000;
+
+export class DataDir {
+  readonly path: string;
+  readonly #children = new Map<number, string>();
+  #isLocked = false;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Throws when a live npm start has the folder. Ends what a dead one left running; returns the names of that. */
+  async open(): Promise<string[]> {
+    try {
+      mkdirSync(this.file("logs"), { recursive: true });
+      mkdirSync(this.file("redis"), { recursive: true });
+    } catch (error) {
+      throw new SettingError(`DATA_DIR cannot be used: ${(error as Error).message}`);
+    }
+    await this.#lock();
+    return await this.#endLeftovers();
+  }
+
+  close(): void {
+    if (!this.#isLocked) return;
+    this.#isLocked = false;
+    rmSync(this.file("children"), { force: true });
+    rmSync(this.file("lock"), { force: true });
+  }
+
+  noteStarted(pid: number, name: string): void {
+    this.#children.set(pid, `${readBirth(pid)} ${name}`);
+    this.#writeChildren();
+  }
+
+  noteExited(pid: number): void {
+    if (this.#children.delete(pid)) this.#writeChildren();
+  }
+
+  /** The password of this cluster's Redis, in a file for its owner only; made at the first start. */
+  passwordFile(): string {
+    const file = this.file("redis-password");
+    if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
+    return file;
+  }
+
+  async #lock(): Promise<void> {
+    const mine = `${process.pid} ${readBirth(process.pid)} ${randomBytes(6).toString("hex")}`;
+    while (!this.#createLock(mine)) {
+      const [pid, birth] = this.#readLock().split(" ");
+      if (birth && birth === readBirth(Number(pid))) {
+        throw new SettingError(
+          `DATA_DIR ${this.path} is in use by the cluster of process ${pid}; choose another DATA_DIR`,
+        );
+      }
+      // Two may take over from the same dead owner: the last one has it, seen after a pause.
+      rmSync(this.file("lock"), { force: true });
+      if (!this.#createLock(mine)) continue;
+      await delay(50);
+      if (this.#readLock() === mine) break;
+    }
+    this.#isLocked = true;
+  }
+
+  /** The lock appears with its content, or not at all. */
+  #createLock(content: string): boolean {
+    const draft = this.file(`lock.${process.pid}`);
+    writeFileSync(draft, content);
+    try {
+      linkSync(draft, this.file("lock"));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw error;
+    } finally {
+      rmSync(draft);
+    }
+  }
+
+  #readLock(): string {
+    return existsSync(this.file("lock")) ? readFileSync(this.file("lock"), "utf8") : "";
+  }
+
+  async #endLeftovers(): Promise<string[]> {
+    if (!existsSync(this.file("children"))) return [];
+    const lines = readFileSync(this.file("children"), "utf8").split("\n").filter(Boolean);
+    const left = lines.flatMap((line) => {
+      const [pid = "", birth = "", name = ""] = line.split(" ");
+      return isAlive(Number(pid)) && readBirth(Number(pid)) === birth ? [{ pid: Number(pid), name }] : [];
+    });
+    await Promise.all(left.map(({ pid }) => endLeftover(pid)));
+    return left.map(({ name }) => name);
+  }
+
+  #writeChildren(): void {
+    if (!this.#isLocked) return;
+    const text = [...this.#children].map(([pid, rest]) => `${pid} ${rest}\n`).join("");
+    writeFileSync(this.file("children.new"), text);
+    renameSync(this.file("children.new"), this.file("children"));
+  }
+}
+
+async function endLeftover(pid: number): Promise<void> {
+  signal(pid, "SIGTERM");
+  if (await waitUntilGone(pid, LEFTOVER_STOP_MS)) return;
+  signal(pid, "SIGKILL");
+  await waitUntilGone(pid, LEFTOVER_STOP_MS);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It is gone.
+  }
+}

@@ -1,0 +1,95 @@
+/** Everything that must be settled before the first child runs: programs, the data folder, ports, configurations. */
+
+import { writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { renderConfig } from "@genserverless/haproxy/render.ts";
+import type { Events } from "@genserverless/shared/service/events.ts";
+import type { DataDir } from "./data-dir.ts";
+import { type PlannedChild, planChildren } from "./plan.ts";
+import { findFreePorts, requireFreePort } from "./ports.ts";
+import { writeRedisConfig } from "./redis-server.ts";
+import { ensureServers } from "./servers.ts";
+import { type LocalSettings, root } from "./settings.ts";
+
+type Environment = Record<string, string | undefined>;
+
+interface Ports {
+  stats: number;
+  redis: number;
+  apis: number[];
+}
+
+export interface Preparation {
+  children: PlannedChild[];
+  /** What every node gets; tells where Redis is. */
+  env: Environment;
+  /** The port of the Redis that is to be started. */
+  redisPort: number | undefined;
+}
+
+export async function prepareCluster(
+  settings: LocalSettings,
+  env: Environment,
+  dataDir: DataDir,
+  events: Events,
+): Promise<Preparation> {
+  const leftovers = await dataDir.open();
+  if (leftovers.length > 0) events.emit("warn", "leftovers.ended", { children: leftovers });
+  const ports = await choosePorts(settings);
+  const programs = await ensureServers(settings.redisUrl ? ["haproxy"] : ["haproxy", "redis-server"]);
+  const nodeEnv = { ...env, ...describeCluster(settings), ...describeRedis(settings, dataDir, ports.redis) };
+  const children = planChildren({
+    redis: settings.redisUrl
+      ? undefined
+      : { program: programs["redis-server"], config: configureRedis(settings, dataDir, ports.redis) },
+    haproxy: { program: programs.haproxy, config: configureHaproxy(settings, dataDir, ports) },
+    apiPorts: ports.apis,
+    workers: settings.workerReplicas,
+    nodeName: env["NODE_NAME"]?.trim() || hostname(),
+    env: nodeEnv,
+  });
+  return { children, env: nodeEnv, redisPort: settings.redisUrl ? undefined : ports.redis };
+}
+
+/** Those that were asked for must be free; the others are whichever are. */
+async function choosePorts(settings: LocalSettings): Promise<Ports> {
+  const { lbHost, lbPort, sysmonPort, statsPort, redisPort, redisUrl, apiReplicas } = settings;
+  await requireFreePort("LB_PORT", lbHost, lbPort);
+  await requireFreePort("SYSMON_PORT", "127.0.0.1", sysmonPort);
+  if (statsPort) await requireFreePort("STATS_PORT", "127.0.0.1", statsPort);
+  if (redisPort && !redisUrl) await requireFreePort("REDIS_PORT", "127.0.0.1", redisPort);
+  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort];
+  const [stats = 0, redis = 0, ...apis] = await findFreePorts(2 + apiReplicas, spokenFor);
+  return { stats: statsPort || stats, redis: redisPort || redis, apis };
+}
+
+function configureRedis(settings: LocalSettings, dataDir: DataDir, port: number): string {
+  const { redisMaxmemory: maxmemory, appendfsync } = settings;
+  return writeRedisConfig(dataDir, { port, maxmemory, appendfsync });
+}
+
+function configureHaproxy({ lbHost, lbPort }: LocalSettings, dataDir: DataDir, { stats, apis }: Ports): string {
+  const file = dataDir.file("haproxy.cfg");
+  const addresses = apis.map((port) => `127.0.0.1:${port}`);
+  writeFileSync(file, renderConfig({ bind: `${lbHost}:${lbPort}`, statsBind: `127.0.0.1:${stats}`, apis: addresses }));
+  return file;
+}
+
+function describeCluster({ modulesDir, sysmonPort }: LocalSettings): Environment {
+  return {
+    MODULES_DIR: modulesDir,
+    SYSMON_PORT: String(sysmonPort),
+    NODE_COMPILE_CACHE: join(root, ".cache/compile"),
+  };
+}
+
+function describeRedis({ redisUrl }: LocalSettings, dataDir: DataDir, port: number): Environment {
+  if (redisUrl) return { REDIS_URL: redisUrl };
+  return {
+    REDIS_URL: undefined,
+    REDIS_HOST: "127.0.0.1",
+    REDIS_PORT: String(port),
+    REDIS_PASSWORD_FILE: dataDir.passwordFile(),
+  };
+}

@@ -1,0 +1,14 @@
+import { get } from "node:http";
+
+/** Asks once whether calls work; otherwise tells what the answer was. */
+export function askReady(url: string): Promise<"ready" | { answer: string }> {
+  return new Promise((resolve) => {
+    const request = get(`${url}/ready`, { agent: false, timeout: 2_000 }, async (response) => {
+      let text = "";
+      for await (const chunk of response.setEncoding("utf8")) text += chunk;
+      resolve(response.statusCode === 200 ? "ready" : { answer: text });
+    });
+    request.once("timeout", () => request.destroy(new Error("no answer")));
+    request.once("error", (error) => resolve({ answer: error.message }));
+  });
+}

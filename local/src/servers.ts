@@ -1,0 +1,95 @@
+/** The two programs that are not npm packages: found on this machine, or installed through its package manager. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { SettingError } from "@genserverless/shared/service/env.ts";
+
+type ServerName = "redis-server" | "haproxy";
+
+interface PackageManager {
+  command: string;
+  refresh?: string[];
+  install: string[];
+  packages: Record<ServerName, string>;
+  needsRoot: boolean;
+}
+
+const PACKAGE_MANAGERS: PackageManager[] = [
+  {
+    command: "apt-get",
+    refresh: ["update", "-qq"],
+    install: ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"],
+    packages: { "redis-server": "redis-server", haproxy: "haproxy" },
+    needsRoot: true,
+  },
+  {
+    command: "dnf",
+    install: ["install", "-y", "-q"],
+    packages: { "redis-server": "redis", haproxy: "haproxy" },
+    needsRoot: true,
+  },
+  {
+    command: "brew",
+    install: ["install", "-q"],
+    packages: { "redis-server": "redis", haproxy: "haproxy" },
+    needsRoot: false,
+  },
+];
+
+/** Where servers live although a user's PATH does not say so. */
+const SERVER_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
+
+/** The programs' paths. Programs that are missing are installed when this user may. */
+export async function ensureServers<Name extends ServerName>(names: Name[]): Promise<Record<Name, string>> {
+  const missing = names.filter((name) => !findProgram(name));
+  if (missing.length > 0) await install(missing);
+  return Object.fromEntries(names.map((name) => [name, findProgram(name)])) as Record<Name, string>;
+}
+
+function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
+  const folders = [...path.split(delimiter).filter(Boolean), ...SERVER_FOLDERS];
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+async function install(names: ServerName[]): Promise<void> {
+  const wanted = names.join(" and ");
+  const manager = PACKAGE_MANAGERS.find(({ command }) => findProgram(command));
+  if (!manager) throw new SettingError(`${wanted} must be installed first`);
+  const packages = names.map((name) => manager.packages[name]);
+  const become = manager.needsRoot ? becomeRoot() : [];
+  if (!become) {
+    throw new SettingError(`${wanted} must be installed first: sudo ${manager.command} install ${packages.join(" ")}`);
+  }
+  console.error(`installing ${wanted}: ${manager.command} install ${packages.join(" ")}`);
+  if (manager.refresh) await run([...become, manager.command, ...manager.refresh]);
+  const words = await run([...become, manager.command, ...manager.install, ...packages]);
+  const missing = names.filter((name) => !findProgram(name));
+  if (missing.length > 0) {
+    throw new SettingError(`${manager.command} did not install ${missing.join(" and ")}: ${words}`);
+  }
+}
+
+/** What to put before a command so that it runs as root; undefined when this user may not. */
+function becomeRoot(): string[] | undefined {
+  if (process.getuid?.() === 0) return [];
+  const mayBecome = findProgram("sudo") && spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0;
+  return mayBecome ? ["sudo", "-n"] : undefined;
+}
+
+/** Resolves to what the command said on stderr. */
+async function run([command = "", ...args]: string[]): Promise<string> {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", HOMEBREW_NO_AUTO_UPDATE: "1" };
+  const child = spawn(command, args, { env, stdio: ["ignore", "ignore", "pipe"] });
+  return (await text(child.stderr)).trim();
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

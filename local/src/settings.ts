@@ -1,0 +1,93 @@
+import { totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
+import { readInteger, readText, SettingError } from "@genserverless/shared/service/env.ts";
+
+export const root = resolve(import.meta.dirname, "../..");
+
+type Environment = Record<string, string | undefined>;
+
+export interface LocalSettings {
+  lbHost: string;
+  lbPort: number;
+  sysmonPort: number;
+  /** 0 takes a free port, also for redisPort. */
+  statsPort: number;
+  redisPort: number;
+  /** A Redis that is there already; none is started then. */
+  redisUrl: string | undefined;
+  redisMaxmemory: string;
+  appendfsync: string;
+  apiReplicas: number;
+  workerReplicas: number;
+  dataDir: string;
+  modulesDir: string;
+  /** What every node reads by itself; read here too, so that a bad value is told once and at once. */
+  cluster: ClusterSettings;
+}
+
+const DESCRIPTIONS = [
+  ["LB_HOST", "127.0.0.1", "address of the load balancer"],
+  ["LB_PORT", "8080", "its port: the cluster's HTTP API"],
+  ["SYSMON_PORT", "5984", "port of the system monitor's page, on loopback"],
+  ["STATS_PORT", "a free one", "port of the load balancer's statistics page, on loopback"],
+  ["API_REPLICAS", "2", "api nodes"],
+  ["WORKER_REPLICAS", "2", "worker nodes"],
+  ["MODULES_DIR", "modules", "folders of modules, separated by :"],
+  ["DATA_DIR", ".data", "folder of the cluster's data, password and logs; one cluster at a time"],
+  ["REDIS_URL", "", "a Redis that is there already: redis://[:password@]host[:port]"],
+  ["REDIS_PORT", "a free one", "port of the Redis that is started, on loopback"],
+  ["REDIS_MAXMEMORY", "half of the machine", "its limit, e.g. 512mb or 4gb"],
+  ["APPENDFSYNC", "everysec", "everysec, or always: a crash of Redis then loses nothing"],
+  ["NODE_NAME", "the host's name", "nodes are named after it: NAME-1, NAME-2 …"],
+  ["PARTITIONS", "64", "fixed when the cluster is created"],
+  ["KEY_PREFIX", "gs", "prefix of every key in Redis"],
+  ["SESSION_TTL_MS", "6000", "silence after which a node counts as dead"],
+  ["API_TOKEN", "", "bearer token that callers must send"],
+  ["LOG_LEVEL", "info", "debug, info, warn or error"],
+] as const;
+
+export const help = `npm start: the whole cluster on this machine, without Docker.
+
+Settings are environment variables:
+
+${DESCRIPTIONS.map(([name, value, text]) => `  ${name.padEnd(16)} ${text}${value && ` (${value})`}`).join("\n")}
+
+Ctrl-C stops everything; a second Ctrl-C does not wait for calls in flight.
+`;
+
+export function readSettings(env: Environment): LocalSettings {
+  readChoice(env, "LOG_LEVEL", ["info", "trace", "debug", "warn", "error", "fatal", "silent"]);
+  return {
+    lbHost: readText(env, "LB_HOST", "127.0.0.1"),
+    lbPort: readInteger(env, "LB_PORT", 8080, 1, 65_535),
+    sysmonPort: readInteger(env, "SYSMON_PORT", 5984, 1, 65_535),
+    statsPort: readInteger(env, "STATS_PORT", 0, 0, 65_535),
+    redisPort: readInteger(env, "REDIS_PORT", 0, 0, 65_535),
+    redisUrl: readText(env, "REDIS_URL", "") || undefined,
+    redisMaxmemory: readMemory(env, "REDIS_MAXMEMORY", String(Math.floor(totalmem() / 2))),
+    appendfsync: readChoice(env, "APPENDFSYNC", ["everysec", "always"]),
+    apiReplicas: readInteger(env, "API_REPLICAS", 2, 1, 20),
+    workerReplicas: readInteger(env, "WORKER_REPLICAS", 2, 1, 64),
+    dataDir: resolve(root, readText(env, "DATA_DIR", ".data")),
+    modulesDir: readFolders(readText(env, "MODULES_DIR", join(root, "modules"))),
+    cluster: readClusterSettings({ ...env, REDIS_PASSWORD_FILE: undefined }),
+  };
+}
+
+function readFolders(text: string): string {
+  const folders = text.split(":").filter(Boolean);
+  return folders.map((folder) => resolve(root, folder)).join(":");
+}
+
+function readChoice(env: Environment, name: string, choices: [string, ...string[]]): string {
+  const text = readText(env, name, choices[0]);
+  if (choices.includes(text)) return text;
+  throw new SettingError(`${name} must be ${choices.join(" or ")}, not ${JSON.stringify(text)}`);
+}
+
+function readMemory(env: Environment, name: string, fallback: string): string {
+  const text = readText(env, name, fallback);
+  if (/^[1-9]\d*([kmg]b?)?$/i.test(text)) return text;
+  throw new SettingError(`${name} must be a size like 512mb or 4gb, not ${JSON.stringify(text)}`);
+}
