@@ -1,0 +1,28 @@
+# One image for every node: `node api/src/main.ts`, `node worker/src/main.ts`, `node sysmon/src/main.ts`.
+FROM node:24-bookworm-slim
+WORKDIR /app
+ENV NODE_ENV=production \
+    HOST=0.0.0.0 \
+    MODULES_DIR=/app/modules
+
+# The packages change less often than the sources: this layer is built again only with package-lock.json.
+COPY package.json package-lock.json ./
+COPY sdk/package.json sdk/
+COPY shared/package.json shared/
+COPY api/package.json api/
+COPY worker/package.json worker/
+COPY sysmon/package.json sysmon/
+COPY local/package.json local/
+COPY haproxy/package.json haproxy/
+COPY bench/package.json bench/
+# Not `npm ci`, which refuses a lock file that lacks an optional package of some other platform.
+RUN npm install --no-save --omit=dev --no-audit --no-fund --loglevel=error && npm cache clean --force
+
+COPY sdk sdk
+COPY shared shared
+COPY api api
+COPY worker worker
+COPY sysmon sysmon
+COPY modules modules
+
+USER node
