@@ -179,6 +179,8 @@ export class Membership implements Part {
     await this.#evictPredecessors(session);
     if (this.#isWorker) await this.#join(session);
     this.#session = session;
+    // Whoever started this node, over an IPC channel, can then tell the cluster of its death at once.
+    process.send?.({ session });
     events.emit("info", "session.registered", { session });
   }
 

@@ -36,6 +36,7 @@ export const ERRORS = {
   no_workers: [503, "No live worker runs this module"],
   storage_full: [503, "Redis is full"],
   outcome_unknown: [503, "The outcome is not known; ask for it by the message's id"],
+  no_api: [503, "No api node can be reached"],
   draining: [503, "This node is about to leave"],
   call_timeout: [504, "No reply within the timeout"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
