@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { assertProblem } from "../http/problem.ts";
+import { assertNoChildLeft } from "../tools/child.ts";
+import { TestCluster } from "../tools/test-cluster.ts";
+import { until } from "../tools/until.ts";
+
+/** PersistentGenServer's score, told over HTTP: what ends a state, and what does not. */
+
+const cluster = new TestCluster({
+  apis: 1,
+  workers: 1,
+  sessionTtlMs: 1_000,
+  redis: { appendfsync: "always" },
+  env: { DRAIN_MS: "50" },
+});
+const { client } = cluster;
+const SOON = { withinMs: 10_000 };
+
+before(() => cluster.start());
+after(async () => {
+  await cluster.stop();
+  assertNoChildLeft();
+});
+
+const start = (key: string, options?: { idleAfterMs: number }) =>
+  client.start("example", key, { args: key, ...(options && { options }) });
+const increment = (key: string) => client.cast(`example/${key}`, "increment_score");
+
+async function readScore(key: string): Promise<unknown> {
+  const { status, body } = await client.call(`example/${key}`, "read_score", { timeoutMs: 20_000 });
+  assert.equal(status, 200, JSON.stringify(body));
+  return body["reply"];
+}
+
+async function startWithScoreFour(key: string): Promise<void> {
+  await start(key);
+  assert.equal(await readScore(key), 0);
+  await increment(key);
+  assert.equal(await readScore(key), 1);
+  for (let times = 0; times < 3; times++) await increment(key);
+  assert.equal(await readScore(key), 4);
+}
+
+test("PG 2.4: a stop for another reason than normal keeps the score for the next start", async () => {
+  await startWithScoreFour("kept");
+  assert.deepEqual((await client.stop("example/kept", { reason: "asdf" })).body, { reason: "asdf" });
+  assertProblem(await client.call("example/kept", "read_score"), "404 no_process");
+  assert.equal((await start("kept")).status, 201);
+  assert.equal(await readScore("kept"), 4);
+});
+
+test("PG-8: a normal stop wipes the score, also one that an earlier life had kept", async () => {
+  assert.equal((await client.stop("example/kept", { reason: "normal" })).status, 200);
+  assertProblem(await client.read("example/kept"), "404 no_process");
+  await start("kept");
+  assert.equal(await readScore("kept"), 0);
+});
+
+test("PG-6, PG-7: an idle process falls asleep with its state, and a call wakes it", async () => {
+  await start("sleeper", { idleAfterMs: 150 });
+  await increment("sleeper");
+  assert.equal(await readScore("sleeper"), 1);
+  const read = async () => (await client.read("example/sleeper")).body;
+  for (let score = 1; score <= 5; score++) {
+    const asleep = await until(async () => {
+      const view = await read();
+      return view["owner"] === null && view;
+    }, SOON);
+    assert.deepEqual([asleep["status"], asleep["state"]], ["idle", { name: "sleeper", score }]);
+    await increment("sleeper");
+    assert.equal(await readScore("sleeper"), score + 1);
+    assert.notEqual((await read())["owner"], null);
+  }
+});
+
+test("PG-6: ten sleepers at once harm nobody else", async () => {
+  await start("awake");
+  await increment("awake");
+  const keys = Array.from({ length: 10 }, (_, index) => `nap-${index}`);
+  await Promise.all(keys.map((key) => start(key, { idleAfterMs: 100 })));
+  const owners = () => Promise.all(keys.map(async (key) => (await client.read(`example/${key}`)).body["owner"]));
+  await until(async () => (await owners()).every((owner) => owner === null), SOON);
+  assert.deepEqual(await Promise.all(["awake", ...keys].map(readScore)), [1, ...keys.map(() => 0)]);
+});
+
+test("PG 2.3: of twenty simultaneous first starts one makes the process, and all of them mean that one", async () => {
+  const starts = Array.from({ length: 20 }, () =>
+    client.start("example", "first", { args: "first", ifExists: "return" }),
+  );
+  const statuses = (await Promise.all(starts)).map(({ status }) => status).sort();
+  assert.deepEqual(statuses, [...Array.from({ length: 19 }, () => 200), 201]);
+  await Promise.all(Array.from({ length: 20 }, () => increment("first")));
+  assert.equal(await readScore("first"), 20);
+});
+
+test("PG 2.4: an error in a callback leaves the state before it", async () => {
+  await client.start("troublemaker", "score");
+  await client.call("troublemaker/score", { do: "add" });
+  assertProblem(await client.call("troublemaker/score", { do: "mutate-and-throw" }), "500 callback_failed");
+  assert.equal((await client.call("troublemaker/score", { do: "add" })).body["reply"], 2);
+});
+
+test("PG 2.4: the score survives SIGKILL of the api, of the worker, of redis, and of all of them", async () => {
+  const { apis, workers, redis } = cluster;
+  const killAndRestartNodes = async (nodes: typeof apis) => {
+    await Promise.all(nodes.map((node) => node.kill()));
+    for (const node of nodes) await node.start();
+  };
+  await startWithScoreFour("durable");
+  const disasters: (() => Promise<void>)[] = [
+    () => killAndRestartNodes(apis),
+    () => killAndRestartNodes(workers),
+    async () => {
+      await redis.kill();
+      await redis.restart();
+    },
+    async () => {
+      await Promise.all([...apis, ...workers, redis].map((part) => part.kill()));
+      await redis.restart();
+      for (const node of [...apis, ...workers]) await node.start();
+    },
+  ];
+  for (const [index, strike] of disasters.entries()) {
+    await strike();
+    await cluster.untilReady();
+    assert.equal(await readScore("durable"), 4 + index);
+    await increment("durable");
+  }
+  assert.equal(await readScore("durable"), 8);
+});
