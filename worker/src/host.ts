@@ -10,7 +10,7 @@
  * anyway. When a script's answer is lost the process is forgotten here and claimed anew; Redis knows what is true.
  */
 
-import type { Leases } from "@genserverless/shared/cluster/leases.ts";
+import type { Fetched, Leases } from "@genserverless/shared/cluster/leases.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { AnswerLost, RedisDown, type RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
@@ -18,6 +18,7 @@ import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { Activation, LEAST_WIDTH } from "./activation.ts";
+import type { Delivery } from "./delivery.ts";
 import { Run } from "./run.ts";
 
 export interface HostOptions {
@@ -34,6 +35,8 @@ export interface HostOptions {
 interface Running {
   run: Run | undefined;
   wasWoken: boolean;
+  /** A message that was put into our hand while the run was ending. */
+  delivered: Delivery | undefined;
 }
 
 export class Host {
@@ -71,13 +74,23 @@ export class Host {
 
   /** The process has mail. */
   wake(pid: Pid): void {
+    this.#take(pid, undefined);
+  }
+
+  /** The process has this message, and it is in our hand if we still hold the lease. */
+  deliver(delivery: Delivery): void {
+    this.#take(delivery.pid, delivery);
+  }
+
+  #take(pid: Pid, delivered: Delivery | undefined): void {
     const running = this.#running.get(pid);
     if (running) {
       running.wasWoken = true;
+      running.delivered = delivered;
     } else if (this.#running.size >= this.#options.mostRunning) {
       this.#backlog.add(pid);
     } else if (this.#session) {
-      this.#running.set(pid, { run: undefined, wasWoken: false });
+      this.#running.set(pid, { run: undefined, wasWoken: false, delivered });
       void this.#serve(pid);
     }
   }
@@ -142,6 +155,18 @@ export class Host {
   }
 
   async #runOnce(pid: Pid, mine: Running): Promise<void> {
+    const { delivered } = mine;
+    mine.delivered = undefined;
+    const held = this.#held.get(pid);
+    if (delivered && held && !this.#isDraining && isHeldUnder(held, delivered)) {
+      this.#hold(pid, held);
+      await this.#run(held, [delivered.message], mine);
+    } else {
+      await this.#claimAndRun(pid, mine);
+    }
+  }
+
+  async #claimAndRun(pid: Pid, mine: Running): Promise<void> {
     const { leases } = this.#options;
     const session = this.#session;
     const known = this.#held.get(pid);
@@ -164,9 +189,14 @@ export class Host {
     }
     if (claimed.messages.length === 0 && !activation.continueText) return;
     if (isRenewal) activation.adaptWidth(claimed.messages);
+    await this.#run(activation, claimed.messages, mine);
+  }
+
+  async #run(activation: Activation, messages: Fetched[], mine: Running): Promise<void> {
+    const { pid } = activation.lease;
     const run = new Run(activation, { ...this.#options, shouldLeave: this.#shouldLeave, noteTurns: this.#noteTurns });
     mine.run = run;
-    const end = await run.run(claimed.messages);
+    const end = await run.run(messages);
     mine.run = undefined;
     this.#leaving.delete(pid);
     if (end !== "idle") this.#held.delete(pid);
@@ -214,6 +244,10 @@ export class Host {
       return;
     }
   }
+}
+
+function isHeldUnder({ lease }: Activation, { epoch, revision }: Delivery): boolean {
+  return lease.epoch === epoch && lease.revision === revision;
 }
 
 function toActivation(

@@ -9,6 +9,7 @@ import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { Chores } from "./chores.ts";
 import type { WorkerSettings } from "./config.ts";
+import { readDelivery } from "./delivery.ts";
 import { Host } from "./host.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -75,8 +76,12 @@ export class Worker implements Part {
     await subscriber.subscribe(this.#channel, (text) => this.#hear(text));
   }
 
-  /** A wake-up is a pid, or `due <partition> <ms>`. */
+  /** A wake-up is a pid, a pid with a message, or `due <partition> <ms>`. */
   #hear(text: string): void {
+    if (text.includes("\n")) {
+      this.#host.deliver(readDelivery(text));
+      return;
+    }
     const due = /^due (\d+) (\d+)$/.exec(text);
     if (due) this.#chores.noteDue(Number(due[1]), Number(due[2]));
     else this.#host.wake(text as Pid);

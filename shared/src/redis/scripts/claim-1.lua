@@ -46,13 +46,15 @@ local claimed = session .. " " .. ARGV[4]
 
 local queue = queueOf(queueName(pid, record[2]))
 local suspects = tonumber(record[12] or 0)
-local isRenewal = owner == session and record[4] == epoch and epoch ~= ""
+-- A claim means that the session has nothing in hand. Where `active` says otherwise, a message was put into its hand and
+-- the publication lost, or an answer was.
+local inHand = call("LRANGE", queue .. "active", 0, -1)
+local isRenewal = owner == session and record[4] == epoch and epoch ~= "" and #inHand == 0
 local state = false
 if isRenewal then
   call("HSET", KEYS[1], "c", claimed)
 else
   epoch = call("INCR", base .. "epoch")
-  local inHand = call("LRANGE", queue .. "active", 0, -1)
   if #inHand == 1 and (record[13] == "1" or (owner ~= "" and owner ~= session)) then
     call("HINCRBY", queue .. inHand[1], "stc", 1)
   end

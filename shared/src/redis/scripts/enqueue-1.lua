@@ -1,6 +1,10 @@
 -- Accepts one message for a process that is there: adds it to the mailbox, marks the process as having mail, wakes the
 -- worker. Everything is decided before anything is written, so a refusal changes nothing.
 --
+-- A process that is idle in the memory of a live worker has its message put into that worker's hand at once: fetched here
+-- and sent along with the wake-up, so that no claim is needed. The worker takes it only where epoch and revision are those
+-- it holds; otherwise, or where the publication is lost, it claims, and a claim finds what lies in `active`.
+--
 -- Atomic because: between "is there a process, does it have room" and "the message is in" a stop could detach the
 -- mailbox, and the message would lie where nobody looks.
 -- Caller dies or the answer is lost: the id is reserved by the same script that adds the job, so a repeat finds it
@@ -13,7 +17,9 @@
 --@include queue
 --@bullmq addStandardJob
 --@bullmq addDelayedJob
+--@bullmq moveToActive
 --@include add
+--@include fetch
 
 local pid, id, kind, envelope, hash = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local delay = tonumber(ARGV[7])
@@ -22,7 +28,7 @@ local known = call("GET", outcomeKey(id))
 if known then
   return { "known", known }
 end
-local record = call("HMGET", KEYS[1], "s", "i", "o", "b", "n", "z", "w")
+local record = call("HMGET", KEYS[1], "s", "i", "o", "b", "n", "z", "w", "c", "x", "q", "e", "r")
 if not record[1] or record[1] == "stopped" then
   return { "no_process", "" }
 end
@@ -32,6 +38,9 @@ if messages >= tonumber(ARGV[8]) or bytes + #envelope > tonumber(ARGV[9]) then
 end
 local owner = record[3]
 local busy = record[4] == "1"
+local delayed, suspects = tonumber(record[7] or 0), tonumber(record[9] or 0)
+local isHeld = not busy and record[1] == "alive" and delay == 0 and delayed == 0 and suspects == 0 and not record[10]
+  and owner ~= "" and string.sub(record[8] or "", 1, #owner + 1) == owner .. " "
 if not isLive(owner) then
   local heir = pickWorker(moduleOf(pid))
   if not heir and ARGV[10] == "1" then
@@ -47,6 +56,7 @@ if not isLive(owner) then
     giveTo(heir, pid)
   end
   owner = heir
+  isHeld = false
 end
 
 local now = clock()
@@ -65,7 +75,11 @@ if delay > 0 then
   noteDue(owner, pid, now + delay)
   return { "queued", now + delay }
 end
-if not busy then
+if isHeld then
+  fetch(queue, 1, 0, owner, now)
+  call("SADD", base .. "busy:" .. owner, pid)
+  wake(owner, table.concat({ pid, record[11], record[12], id, kind, envelope }, "\n"))
+elseif not busy then
   giveTo(owner, pid)
 end
 return { "queued", "" }
