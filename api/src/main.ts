@@ -11,6 +11,6 @@ try {
   const service = new ApiService(settings, modules, log);
   await runUntilSignalled(service, (error) => log.fatal(String(error)));
 } catch (error) {
-  createLog("api").fatal((error as Error).message);
+  createLog("api", {}).fatal((error as Error).message);
   process.exit(1);
 }

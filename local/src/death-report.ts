@@ -31,7 +31,7 @@ export class DeathReporter {
 
   async #connect(): Promise<{ link: RedisLink; evict: Evict }> {
     const [{ evictSession }, { RedisLink }, { Keys }, { loadScripts }, { readPublishedLua }] = await Promise.all([
-      import("@genserverless/shared/cluster/members.ts"),
+      import("@genserverless/shared/cluster/eviction.ts"),
       import("@genserverless/shared/redis/connection.ts"),
       import("@genserverless/shared/redis/keys.ts"),
       import("@genserverless/shared/redis/scripts.ts"),

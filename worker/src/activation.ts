@@ -19,6 +19,8 @@ export class Activation {
   isStarting: boolean;
   /** The term that handleContinue is owed, JSON text, or "". */
   continueText: string;
+  /** How many nodes have died with the continuation in hand. */
+  readonly continueDeaths: number;
   /** How many messages the next fetch asks for: it grows while the mailbox stays full. */
   width = LEAST_WIDTH;
   lastUsedAt = 0;
@@ -30,6 +32,7 @@ export class Activation {
     this.state = claimed.stateText === undefined ? undefined : (JSON.parse(claimed.stateText) as unknown);
     this.isStarting = claimed.status === "starting";
     this.continueText = claimed.continueText;
+    this.continueDeaths = claimed.continueDeaths;
     this.idleAfterMs = readIdleAfterMs(claimed.optionsText) ?? module.idleAfterMs;
   }
 

@@ -29,6 +29,7 @@ export class Chores implements Part {
   #dueAt = new Map<number, number>();
   #share: number[] = [];
   #isBalanced = true;
+  #passivating: Promise<void> | undefined;
 
   constructor(options: ChoresOptions) {
     this.#options = options;
@@ -50,7 +51,8 @@ export class Chores implements Part {
     this.look();
     for (const partition of this.#share) void this.#ring(partition);
     for (const partition of this.#share) void this.#guard(this.#options.leases.sweep(partition));
-    this.#balance(workers);
+    const mine = workers.find(({ session }) => session === this.#options.session());
+    this.#balance(workers.filter(({ modules }) => modules === mine?.modules));
   }
 
   /** Wakes every process that is this session's and has mail. */
@@ -68,9 +70,11 @@ export class Chores implements Part {
 
   #tick(): void {
     if (!this.#options.link.isUp) return;
+    this.#passivating ??= this.#guard(this.#options.host.passivateIdle()).then(() => {
+      this.#passivating = undefined;
+    });
     const soon = Date.now() + TICK_MS;
     for (const [partition, dueAt] of this.#dueAt) if (dueAt <= soon) this.#ringAt(partition, dueAt);
-    void this.#guard(this.#options.host.passivateIdle());
   }
 
   #ringAt(partition: number, dueAt: number): void {
@@ -85,8 +89,9 @@ export class Chores implements Part {
   }
 
   async #ring(partition: number): Promise<void> {
-    const next = await this.#guard(this.#options.leases.ring(partition));
-    if (next) this.noteDue(partition, Math.max(next, Date.now() + 1));
+    let next = await this.#guard(this.#options.leases.ring(partition));
+    while (next === 1) next = await this.#guard(this.#options.leases.ring(partition));
+    if (next) this.noteDue(partition, next);
   }
 
   /** Each worker rings and sweeps its share of the partitions; after a change of members two may do one, or, for a beat, none. */
@@ -98,7 +103,7 @@ export class Chores implements Part {
     );
   }
 
-  /** Above the margin over the fair share, gives the surplus up; the next beat only looks, for others tell their load once a beat. */
+  /** Among workers of the same modules: above the margin over the fair share, gives the surplus up; the next beat only looks, for others tell their load once a beat. */
   #balance(workers: Member[]): void {
     const { host } = this.#options;
     const total = workers.reduce(

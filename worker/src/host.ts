@@ -10,7 +10,8 @@
  * anyway. When a script's answer is lost the process is forgotten here and claimed anew; Redis knows what is true.
  */
 
-import type { Fetched, Leases } from "@genserverless/shared/cluster/leases.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Fetched, Lease, Leases } from "@genserverless/shared/cluster/leases.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { AnswerLost, RedisDown, type RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
@@ -19,7 +20,7 @@ import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { Activation, LEAST_WIDTH } from "./activation.ts";
 import type { Delivery } from "./delivery.ts";
-import { Run } from "./run.ts";
+import { Run, type RunOptions } from "./run.ts";
 
 export interface HostOptions {
   link: RedisLink;
@@ -30,17 +31,22 @@ export interface HostOptions {
   log: Log;
   mostActivations: number;
   mostRunning: number;
+  /** Called when Redis says that the session is dead. */
+  onDead: () => void;
 }
 
 interface Running {
   run: Run | undefined;
   wasWoken: boolean;
+  /** It gives its place to those that wait, and waits behind them. */
+  yields: boolean;
   /** A message that was put into our hand while the run was ending. */
   delivered: Delivery | undefined;
 }
 
 export class Host {
   readonly #options: HostOptions;
+  readonly #runOptions: RunOptions;
   /** In memory, the least recently used first. */
   readonly #held = new Map<Pid, Activation>();
   readonly #running = new Map<Pid, Running>();
@@ -52,6 +58,14 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#runOptions = {
+      ...options,
+      shouldLeave: ({ lease }) => this.#isDraining || this.#leaving.has(lease.pid),
+      hasBacklog: () => this.#backlog.size > 0,
+      noteTurns: (turns) => {
+        this.#turns += turns;
+      },
+    };
   }
 
   get held(): number {
@@ -66,10 +80,10 @@ export class Host {
     return this.#turns;
   }
 
-  /** From now on the host claims for this session. */
+  /** From now on the host claims for this session; what it had under another is void. */
   adopt(session: string): void {
+    this.drop();
     this.#session = session;
-    this.#isDraining = false;
   }
 
   /** The process has mail. */
@@ -86,11 +100,11 @@ export class Host {
     const running = this.#running.get(pid);
     if (running) {
       running.wasWoken = true;
-      running.delivered = delivered;
+      running.delivered = delivered ?? running.delivered;
     } else if (this.#running.size >= this.#options.mostRunning) {
       this.#backlog.add(pid);
     } else if (this.#session) {
-      this.#running.set(pid, { run: undefined, wasWoken: false, delivered });
+      this.#running.set(pid, { run: undefined, wasWoken: false, yields: false, delivered });
       void this.#serve(pid);
     }
   }
@@ -105,11 +119,12 @@ export class Host {
     this.#leaving.clear();
   }
 
-  /** Lets the turns under way end, gives their processes to others, and takes no more. */
+  /** Lets the turns under way end, gives their processes to others, and puts the rest to sleep. */
   async drain(withinMs: number): Promise<void> {
     this.#isDraining = true;
     const until = Date.now() + withinMs;
-    while (this.#running.size > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.#running.size > 0 && Date.now() < until) await sleep(20);
+    for (const idle of inBatches(this.#listIdle())) await this.#passivate(idle);
   }
 
   /** Gives up to `count` processes to other workers: idle ones now, running ones after their turn. */
@@ -118,24 +133,36 @@ export class Host {
     const idle = chosen.filter(({ lease }) => !this.#running.has(lease.pid));
     for (const { lease } of chosen) if (this.#running.has(lease.pid)) this.#leaving.add(lease.pid);
     this.#options.events.emit("info", "processes.shed", { count: chosen.length });
-    await this.#release(idle, (activation) => this.#options.leases.handOver(activation.lease));
+    await this.#release(idle, (lease) => this.#options.leases.handOver(lease));
   }
 
   /** Puts to sleep what has been idle for its time, and the least recently used of too many. */
   async passivateIdle(now = Date.now()): Promise<void> {
     const surplus = this.#held.size - this.#options.mostActivations;
-    const due: Activation[] = [];
-    for (const activation of this.#held.values()) {
-      if (this.#running.has(activation.lease.pid)) continue;
-      if (due.length < surplus || now - activation.lastUsedAt >= activation.idleAfterMs) due.push(activation);
-    }
-    await this.#release(due, (activation) => this.#options.leases.passivate(activation.lease));
+    const isDue = ({ lastUsedAt, idleAfterMs }: Activation, index: number) =>
+      index < surplus || now - lastUsedAt >= idleAfterMs;
+    for (const due of inBatches(this.#listIdle().filter(isDue))) await this.#passivate(due);
   }
 
-  /** Forgets each, then gives its lease up; a wake-up from then on claims it anew. */
-  async #release(activations: Activation[], giveUp: (activation: Activation) => Promise<boolean>): Promise<void> {
-    for (const { lease } of activations) this.#held.delete(lease.pid);
-    await Promise.all(activations.map((activation) => giveUp(activation).catch(() => false)));
+  #listIdle(): Activation[] {
+    return [...this.#held.values()].filter(({ lease }) => !this.#running.has(lease.pid));
+  }
+
+  #passivate(activations: Activation[]): Promise<void> {
+    return this.#release(activations, (lease) => this.#options.leases.passivate(lease));
+  }
+
+  /** Forgets each and gives its lease up; a wake-up from then on claims it anew. What is refused is held on to. */
+  async #release(activations: Activation[], giveUp: (lease: Lease) => Promise<boolean>): Promise<void> {
+    const release = async (activation: Activation) => {
+      const { lease } = activation;
+      if (this.#running.has(lease.pid) || this.#held.get(lease.pid) !== activation) return;
+      this.#held.delete(lease.pid);
+      const isGone = await giveUp(lease).catch(() => false);
+      const isTaken = this.#running.has(lease.pid) || this.#held.has(lease.pid);
+      if (!isGone && !isTaken && lease.session === this.#session) this.#hold(lease.pid, activation);
+    };
+    await Promise.all(activations.map(release));
   }
 
   async #serve(pid: Pid): Promise<void> {
@@ -145,6 +172,7 @@ export class Host {
         mine.wasWoken = false;
         await this.#runOnce(pid, mine);
       } while (mine.wasWoken && this.#running.get(pid) === mine);
+      if (mine.yields) this.#backlog.add(pid);
     } catch (error) {
       this.#held.delete(pid);
       await this.#recover(pid, mine, error);
@@ -176,6 +204,7 @@ export class Host {
     if (this.#running.get(pid) !== mine) return;
     if (claimed.verdict !== "ok") {
       this.#held.delete(pid);
+      if (claimed.verdict === "dead") this.#options.onDead();
       return;
     }
     const isRenewal = known !== undefined && known.lease.epoch === claimed.epoch;
@@ -194,23 +223,17 @@ export class Host {
 
   async #run(activation: Activation, messages: Fetched[], mine: Running): Promise<void> {
     const { pid } = activation.lease;
-    const run = new Run(activation, { ...this.#options, shouldLeave: this.#shouldLeave, noteTurns: this.#noteTurns });
+    const run = new Run(activation, this.#runOptions);
     mine.run = run;
     const end = await run.run(messages);
     mine.run = undefined;
     this.#leaving.delete(pid);
-    if (end !== "idle") this.#held.delete(pid);
+    mine.yields = end === "yielded";
+    if (end !== "idle" && end !== "yielded") this.#held.delete(pid);
     else if (this.#running.get(pid) === mine) this.#hold(pid, activation);
     // Refused: somebody else has it, or this session claims it anew.
     if (end === "lost") mine.wasWoken = true;
   }
-
-  readonly #shouldLeave = (activation: Activation): boolean =>
-    this.#isDraining || this.#leaving.has(activation.lease.pid);
-
-  readonly #noteTurns = (turns: number): void => {
-    this.#turns += turns;
-  };
 
   #activate(pid: Pid, session: string, claimed: Parameters<typeof toActivation>[3]): Activation | undefined {
     const module = this.#options.modules.get(moduleOf(pid));
@@ -244,6 +267,14 @@ export class Host {
       return;
     }
   }
+}
+
+const BATCH = 500;
+
+function inBatches<T>(items: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, index) =>
+    items.slice(index * BATCH, (index + 1) * BATCH),
+  );
 }
 
 function isHeldUnder({ lease }: Activation, { epoch, revision }: Delivery): boolean {

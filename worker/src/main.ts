@@ -3,6 +3,7 @@ import { Lifecycle, runUntilSignalled } from "@genserverless/shared/service/life
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { loadModules } from "genserverless/load-modules.ts";
 import { readWorkerSettings } from "./config.ts";
+import { describeError } from "./turn.ts";
 import { Worker } from "./worker.ts";
 
 try {
@@ -11,8 +12,12 @@ try {
   const node = createNode("worker", settings.cluster, log);
   const modules = await loadModules(settings.cluster.modulesDirs);
   const worker = new Worker(node, settings, modules, log);
+  // What a module's code does beside its turn must not end the node: its processes' state is safe, and others run here.
+  for (const event of ["unhandledRejection", "uncaughtException"] as const) {
+    process.on(event, (error: unknown) => node.events.emit("error", "module.stray", { error: describeError(error) }));
+  }
   await runUntilSignalled(new Lifecycle([node.link, node.subscriber, worker]), (error) => log.fatal(String(error)));
 } catch (error) {
-  createLog("worker").fatal((error as Error).message);
+  createLog("worker", {}).fatal((error as Error).message);
   process.exit(1);
 }

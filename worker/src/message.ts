@@ -17,6 +17,16 @@ export interface Message {
 }
 
 export function openMessage({ id, kind, envelope, deaths, blame }: Fetched): Message {
-  const { f, h, k, m } = JSON.parse(envelope) as { f: string; h: string; k: number; m: unknown };
+  const { f = "", h = "", k = 60_000, m } = readEnvelope(envelope);
   return { id, kind, content: m, replyTo: f, hash: h, keepMs: k, bytes: Buffer.byteLength(envelope), deaths, blame };
+}
+
+/** What another tool has made of a job is no envelope, and still a message. */
+function readEnvelope(text: string): { f?: string; h?: string; k?: number; m?: unknown } {
+  try {
+    const envelope: unknown = JSON.parse(text);
+    return typeof envelope === "object" && envelope !== null ? envelope : { m: envelope };
+  } catch {
+    return { m: text };
+  }
 }

@@ -32,12 +32,16 @@ export interface RunOptions {
   events: Events;
   /** Whether the process should go to another worker as soon as no turn is under way. */
   shouldLeave: (activation: Activation) => boolean;
+  /** Whether others wait for this process's place. */
+  hasBacklog: () => boolean;
   noteTurns: (turns: number) => void;
 }
 
-export type RunEnd = "idle" | "stopped" | "asleep" | "left" | "lost";
+export type RunEnd = "idle" | "stopped" | "asleep" | "left" | "lost" | "yielded";
 
 const BATCH_MS = 5;
+/** How long a process may go on while others wait for its place. */
+const PLACE_MS = 100;
 const MOST_DEATHS = 3;
 const CALLBACKS = { call: "handleCall", cast: "handleCast", info: "handleInfo" } as const;
 
@@ -62,6 +66,7 @@ export class Run {
   #committedText: string | undefined;
   #isLost = false;
   #abandonTurn: (() => void) | undefined;
+  #commitError: unknown;
 
   constructor(activation: Activation, options: RunOptions) {
     this.#activation = activation;
@@ -77,14 +82,17 @@ export class Run {
 
   async run(messages: Fetched[]): Promise<RunEnd> {
     const activation = this.#activation;
+    const placeEndsAt = performance.now() + PLACE_MS;
     let batch = messages;
     for (;;) {
       const { continueText } = activation;
       const { ending, left } = continueText
         ? await this.#continue(batch, continueText)
         : await this.#handleBatch(batch);
+      if (this.#commitError) throw this.#commitError;
       if (this.#isLost) return "lost";
-      const mayFetch = left.length === 0 && !ending.continueText && !this.#options.shouldLeave(activation);
+      const yields = this.#options.hasBacklog() && performance.now() > placeEndsAt;
+      const mayFetch = left.length === 0 && !ending.continueText && !yields && !this.#options.shouldLeave(activation);
       const committed = await this.#commit(ending, mayFetch ? activation.width : 0);
       if (!committed) return "lost";
       if (ending.life === "wiped" || ending.life === "stopped") {
@@ -95,6 +103,7 @@ export class Run {
       if (!ending.continueText && this.#options.shouldLeave(activation)) {
         return (await this.#options.leases.handOver(activation.lease)) ? "left" : "lost";
       }
+      if (yields && left.length === 0 && !ending.continueText) return "yielded";
       if (mayFetch) activation.adaptWidth(committed.messages);
       batch = left.length > 0 ? left : committed.messages;
       if (batch.length > 0 || activation.continueText) continue;
@@ -178,7 +187,7 @@ export class Run {
 
   async #stop(message: Message): Promise<AfterTurn> {
     const { reason } = message.content as { reason: string };
-    await this.#terminate(reason, message.id);
+    await this.#terminate(reason, message.id, this.#activation.state);
     this.#settle(message, JSON.stringify({ reason }));
     return lifeAfter(reason);
   }
@@ -186,8 +195,9 @@ export class Run {
   /** The callback stopped the process. */
   async #end(message: Message, result: TurnResult & { kind: "stops" }): Promise<AfterTurn> {
     const { reason, replyText } = result;
+    // Accepted only then: while terminate waits, the turns before this one are committed, and this one is not.
+    await this.#terminate(reason, message.id, result.state);
     this.#activation.accept(result.state, result.stateText);
-    await this.#terminate(reason, message.id);
     if (message.kind === "call" && replyText === undefined) {
       const detail = `${this.#activation.lease.pid} stopped without a reply: ${reason}`;
       this.#settleFailed(message, { code: "no_process", detail, stack: [] });
@@ -198,9 +208,12 @@ export class Run {
   }
 
   async #continue(batch: Fetched[], continueText: string): Promise<{ ending: Ending; left: Fetched[] }> {
-    const { module } = this.#activation;
-    if (!module.handleContinue) {
-      this.#noteFailure(undefined, (failWithoutHandler(module, "handleContinue") as { failure: TurnFailure }).failure);
+    const { module, continueDeaths } = this.#activation;
+    const refusal = !module.handleContinue
+      ? failWithoutHandler(module, "handleContinue")
+      : continueDeaths >= MOST_DEATHS && failAfterDeaths(continueDeaths, `${module.name}.handleContinue ran`);
+    if (refusal) {
+      this.#noteFailure(undefined, refusal.failure);
       return { ending: { life: "" }, left: batch };
     }
     const result = await this.#take("handleContinue", "", JSON.parse(continueText));
@@ -209,8 +222,8 @@ export class Run {
       return { ending: { life: "", continueText: result.continueText, hibernates: result.hibernates }, left: batch };
     }
     if (result.kind === "stops") {
+      await this.#terminate(result.reason, "", result.state);
       this.#activation.accept(result.state, result.stateText);
-      await this.#terminate(result.reason, "");
       return { ending: lifeAfter(result.reason), left: [] };
     }
     if (result.kind === "fails") this.#noteFailure(undefined, result.failure);
@@ -218,8 +231,8 @@ export class Run {
     return { ending: { life: "" }, left: batch };
   }
 
-  async #terminate(reason: string, messageId: string): Promise<void> {
-    const { module, lease, state } = this.#activation;
+  async #terminate(reason: string, messageId: string, state: unknown): Promise<void> {
+    const { module, lease } = this.#activation;
     if (!module.terminate) return;
     const ctx = new TurnContext(lease.pid, messageId, this.#options.log);
     try {
@@ -263,9 +276,18 @@ export class Run {
     const settled = this.#withDeadline(value, ctx);
     if (this.#settlements.length > 0) {
       const isPending = await isPendingAfter(settled, BATCH_MS);
-      if (isPending && !(await this.#commit({ life: "" }, 0))) this.abandon();
+      if (isPending) await this.#commitMeanwhile();
     }
     return await settled;
+  }
+
+  async #commitMeanwhile(): Promise<void> {
+    try {
+      if (!(await this.#commit({ life: "" }, 0))) this.abandon();
+    } catch (error) {
+      this.#commitError = error;
+      this.abandon();
+    }
   }
 
   #withDeadline(value: PromiseLike<unknown>, ctx: TurnContext): Promise<unknown> {
@@ -302,8 +324,11 @@ export class Run {
 
   /** A message that has ended three nodes is not tried again. */
   async #bury(message: Message): Promise<AfterTurn> {
-    const detail = `${message.deaths} nodes died while ${this.#activation.lease.pid} handled this message`;
-    const failure: TurnFailure = { code: "node_died", detail, stack: message.blame ? message.blame.split("\n") : [] };
+    const { failure } = failAfterDeaths(
+      message.deaths,
+      `${this.#activation.lease.pid} handled this message`,
+      message.blame,
+    );
     this.#noteFailure(message, failure);
     this.#settleFailed(message, failure, true);
     return { life: this.#activation.isStarting ? "wiped" : "" };
@@ -358,6 +383,11 @@ export class Run {
     const { pid } = this.#activation.lease;
     this.#options.events.emit("warn", "turn.failed", { pid, messageId: message?.id, code, detail, stack });
   }
+}
+
+function failAfterDeaths(deaths: number, what: string, blame = ""): { kind: "fails"; failure: TurnFailure } {
+  const detail = `${deaths} nodes died while ${what}`;
+  return { kind: "fails", failure: { code: "node_died", detail, stack: blame ? blame.split("\n") : [] } };
 }
 
 function lifeAfter(reason: string): Ending {

@@ -4,6 +4,7 @@
  * state as it was.
  */
 
+import { inspect } from "node:util";
 import type { ErrorCode } from "@genserverless/shared/service/errors.ts";
 import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "genserverless/interpret.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
@@ -92,22 +93,32 @@ export function failWithTimeout(module: ServerModule, callback: string): TurnRes
 }
 
 /** Fails for a message whose callback the module does not have, where OTP would crash. */
-export function failWithoutHandler(module: ServerModule, callback: string): TurnResult {
+export function failWithoutHandler(module: ServerModule, callback: string): TurnResult & { kind: "fails" } {
   return {
     kind: "fails",
     failure: { code: "callback_failed", detail: `${module.name} has no ${callback}`, stack: [] },
   };
 }
 
+/** Never throws, whatever was thrown: an object without a prototype, an error whose fields are not texts. */
 export function describeError(error: unknown): [what: string, stack: string[]] {
-  if (!(error instanceof Error)) return [`a value that is no error: ${String(error).slice(0, 200)}`, []];
-  return [`${error.name}: ${error.message}`.slice(0, 2_000), (error.stack ?? "").split("\n").slice(0, 50)];
+  try {
+    if (!(error instanceof Error)) return [`a value that is no error: ${inspect(error).slice(0, 200)}`, []];
+    return [
+      `${error.name}: ${error.message}`.slice(0, 2_000),
+      String(error.stack ?? "")
+        .split("\n")
+        .slice(0, 50),
+    ];
+  } catch {
+    return ["a value that cannot be described", []];
+  }
 }
 
 function toResult(module: ServerModule, callback: ReturningCallback, settled: Settled): TurnResult {
   if (settled.kind === "refuse") return { kind: "refuses", reason: settled.reason };
   const stateText = toStateText(module, callback, settled.state);
-  const replyText = settled.answer && toReplyText(module, callback, settled.answer.reply);
+  const replyText = settled.answer && toValueText(module, callback, "reply", settled.answer.reply);
   if (settled.kind === "stop")
     return { kind: "stops", reason: settled.reason, stateText, state: settled.state, replyText };
   const { next } = settled;
@@ -117,7 +128,7 @@ function toResult(module: ServerModule, callback: ReturningCallback, settled: Se
     stateText,
     state: settled.state,
     replyText,
-    continueText: continues ? toReplyText(module, callback, next.continue) : undefined,
+    continueText: continues ? toValueText(module, callback, "continuation", next.continue) : undefined,
     hibernates: next === "hibernate",
   };
 }
@@ -128,16 +139,22 @@ function toStateText(module: ServerModule, callback: string, state: unknown): st
     const detail = `${module.name}.${callback} returned a state that JSON cannot hold: ${typeof state}`;
     throw new Failed({ code: "state_not_json", detail, stack: [] });
   }
-  // A text has at most three bytes of UTF-8 per character.
-  if (text.length * 3 > MOST_STATE_BYTES && Buffer.byteLength(text) > MOST_STATE_BYTES) {
-    const detail = `${module.name}.${callback} returned a state of ${Buffer.byteLength(text)} bytes; at most ${MOST_STATE_BYTES} are kept`;
-    throw new Failed({ code: "state_too_large", detail, stack: [] });
-  }
+  checkSize(text, "state_too_large", `${module.name}.${callback} returned a state`);
   return text;
 }
 
-function toReplyText(module: ServerModule, callback: string, reply: unknown): string {
-  return toJson(reply, "reply_not_json", `${module.name}.${callback} returned a reply`) ?? "null";
+function toValueText(module: ServerModule, callback: string, what: "reply" | "continuation", value: unknown): string {
+  const subject = `${module.name}.${callback} returned a ${what}`;
+  const text = toJson(value, "reply_not_json", subject) ?? "null";
+  checkSize(text, "reply_too_large", subject);
+  return text;
+}
+
+function checkSize(text: string, code: ErrorCode, what: string): void {
+  // A text has at most three bytes of UTF-8 per character.
+  if (text.length * 3 <= MOST_STATE_BYTES || Buffer.byteLength(text) <= MOST_STATE_BYTES) return;
+  const detail = `${what} of ${Buffer.byteLength(text)} bytes; at most ${MOST_STATE_BYTES} are kept`;
+  throw new Failed({ code, detail, stack: [] });
 }
 
 function toJson(value: unknown, code: ErrorCode, what: string): string | undefined {

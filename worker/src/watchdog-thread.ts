@@ -1,10 +1,11 @@
 /** The watchdog's thread; see watchdog.ts. */
 
+import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { evictSession } from "@genserverless/shared/cluster/eviction.ts";
 import { readPublishedLua } from "@genserverless/shared/cluster/mailbox.ts";
-import { evictSession } from "@genserverless/shared/cluster/members.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { Keys } from "@genserverless/shared/redis/keys.ts";
@@ -57,8 +58,8 @@ async function end(): Promise<void> {
     blockedMs: limitMs,
     msg: "node.blocked",
   };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-  await sleep(20);
+  // Not through process.stdout: a thread's goes through the thread that is blocked.
+  writeSync(1, `${JSON.stringify(line)}\n`);
   process.kill(process.pid, "SIGKILL");
 }
 
@@ -106,7 +107,7 @@ async function sayGoodbye(blocked: Blocked | undefined): Promise<void> {
   const keys = new Keys(cluster.keyPrefix, cluster.partitions);
   await link.start();
   let isNamed = false;
-  if (blocked?.pid && blocked.messageId) {
+  if (blocked?.pid) {
     const partition = keys.partitionOf(blocked.pid);
     const args = [keys.base(partition), blocked.pid, session, blocked.messageId, blocked.stack];
     isNamed = (await link.run<number>("blame", [keys.process(partition, blocked.pid)], args)) === 1;

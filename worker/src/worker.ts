@@ -27,7 +27,8 @@ export class Worker implements Part {
     const { link, keys, events, subscriber } = node;
     const leases = new Leases(link, keys);
     this.#node = node;
-    this.#host = new Host({ ...settings, link, keys, leases, modules, events, log });
+    const onDead = () => this.#membership.check();
+    this.#host = new Host({ ...settings, link, keys, leases, modules, events, log, onDead });
     const session = () => this.#membership.session;
     this.#chores = new Chores({ host: this.#host, leases, link, events, partitions: keys.partitions, session });
     this.#watchdog = new Watchdog(settings.cluster, node.name);

@@ -6,12 +6,12 @@ import { RedisServer } from "../../../test/tools/redis-server.ts";
 import type { Outcome } from "../process/outcome.ts";
 import type { Pid } from "../process/pid.ts";
 import { RedisLink } from "../redis/connection.ts";
-import { Keys } from "../redis/keys.ts";
+import { Keys, moduleOf } from "../redis/keys.ts";
 import { loadScripts } from "../redis/scripts.ts";
 import { Events } from "../service/events.ts";
+import { evictSession } from "./eviction.ts";
 import { type Claimed, type CommitRequest, type Lease, Leases, type NotClaimed } from "./leases.ts";
 import { readPublishedLua } from "./mailbox.ts";
-import { evictSession } from "./members.ts";
 
 /** The scripts themselves, step by step: what each refuses, and what stands where when a step is late, lost or doubled. */
 
@@ -111,8 +111,14 @@ function commitOf(handled: readonly string[], rest: Partial<CommitRequest> = {})
   return { ...request, turns: handled.length, settlements, ...rest };
 }
 
-/** A process that has begun, idle, held by a worker of its own. */
-async function aProcess(): Promise<{ pid: Pid; session: string; lease: Lease }> {
+/** A process that has begun, idle, held by a worker of its own, into whose hand messages are put. */
+interface Held {
+  pid: Pid;
+  session: string;
+  lease: Lease;
+}
+
+async function aHeldProcess(): Promise<Held> {
   const module = aModule();
   const session = await joinWorker(module);
   const pid: Pid = `${module}/p`;
@@ -129,6 +135,13 @@ async function aProcess(): Promise<{ pid: Pid; session: string; lease: Lease }> 
   assert.ok(committed);
   lease.revision = committed.revision;
   return { pid, session, lease };
+}
+
+/** As `aHeldProcess`, but its worker has not claimed it under this lease: messages wait for a claim. */
+async function aProcess(): Promise<Held> {
+  const held = await aHeldProcess();
+  await link.call("hdel", keys.process(held.lease.partition, held.pid), "c");
+  return held;
 }
 
 async function readOutcome(id: string): Promise<Outcome | undefined> {
@@ -469,8 +482,126 @@ test("takes back what is queued or delayed, not what is in hand, settled or unkn
   await claim(pid, session, lease.epoch);
   assert.deepEqual(
     [await cancel(inHand), await cancel(queued), await cancel(anId(pid))],
-    ["running", "settled", "unknown"],
+    ["running", "dropped", "unknown"],
   );
+});
+
+test("a message for an idle process that a live worker holds is in its hand at once, and a commit under its lease takes it", async () => {
+  const { pid, session, lease } = await aHeldProcess();
+  const [, first] = await send(pid, 1);
+  const [, second] = await send(pid, 2);
+  const committed = await leases.commit(lease, commitOf([first]));
+  assert.deepEqual(
+    committed?.messages.map(({ id }) => id),
+    [second],
+  );
+  lease.revision = committed?.revision ?? 0;
+  assert.equal((await leases.commit(lease, commitOf([second])))?.hasMail, false);
+  assert.deepEqual(await leases.readBusy(lease.partition, session), []);
+});
+
+test("a message in hand whose publication was lost is found by the next claim, under a new epoch", async () => {
+  const { pid, session, lease } = await aHeldProcess();
+  const [, id] = await send(pid, 1);
+  assert.deepEqual(await leases.readBusy(lease.partition, session), [pid]);
+  const claimed = await claim(pid, session, lease.epoch);
+  assert.deepEqual([claimed.messages.map((message) => message.id), claimed.stateText], [[id], "0"]);
+  assert.equal(await leases.commit(lease, commitOf([id])), undefined);
+  assert.ok(await leases.commit(leaseOf(pid, session, claimed), commitOf([id])));
+});
+
+test("a delayed message that a claim finds due marks its process as busy, so that it survives its worker", async () => {
+  const { pid, session, lease } = await aProcess();
+  const heir = await joinWorker(moduleOf(pid));
+  const [, id] = await send(pid, "later", { delayMs: 20 });
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  assert.deepEqual(
+    (await claim(pid, session, lease.epoch)).messages.map((message) => message.id),
+    [id],
+  );
+  await evictSession(link, keys, session);
+  assert.deepEqual(await leases.readBusy(lease.partition, heir), [pid]);
+  assert.deepEqual(
+    (await claim(pid, heir)).messages.map((message) => message.id),
+    [id],
+  );
+});
+
+test("what an ended session held without mail goes to sleep, and its mailbox's books go", async () => {
+  const { pid, session } = await aHeldProcess();
+  await evictSession(link, keys, session);
+  assert.deepEqual(await link.call("keys", `*q:${pid}@*`), []);
+  assert.equal((await readRecord(pid))["o"], "");
+});
+
+test("a delayed message that is taken back from a sleeping process leaves nothing", async () => {
+  const { pid, lease } = await aProcess();
+  const [, id] = await send(pid, "never", { delayMs: 60_000 });
+  assert.equal(await leases.passivate(lease), true);
+  const cancelled = await link.run<string>(
+    "cancel",
+    [keys.outcome(lease.partition, id)],
+    [keys.base(lease.partition), id],
+  );
+  const again = await link.run<string>("cancel", [keys.outcome(lease.partition, id)], [keys.base(lease.partition), id]);
+  assert.deepEqual([cancelled, again], ["dropped", "dropped"]);
+  assert.deepEqual(await link.call("keys", `*q:${pid}@*`), []);
+  assert.equal(await link.call("zscore", keys.due(lease.partition), pid), null);
+});
+
+test("a continuation that ended its node counts its deaths, and no message does", async () => {
+  const { pid, session, lease } = await aProcess();
+  const committed = await leases.commit(lease, commitOf([], { width: 0, continueText: '"go on"' }));
+  assert.ok(committed);
+  let owner = session;
+  for (let death = 1; death <= 3; death++) {
+    await send(pid, death);
+    await claim(pid, owner);
+    const heir = await joinWorker(moduleOf(pid));
+    await evictSession(link, keys, owner);
+    const claimed = await claim(pid, heir);
+    assert.deepEqual([claimed.continueText, claimed.continueDeaths, claimed.messages], ['"go on"', death, []]);
+    owner = heir;
+  }
+});
+
+test("a keyed message whose dead letter is still kept is sent anew in its place", async () => {
+  const { pid, session, lease } = await aProcess();
+  const [, id] = await send(pid, 1, { hash: "h" });
+  await claim(pid, session, lease.epoch);
+  const dead = {
+    ...commitOf([id]),
+    settlements: commitOf([id]).settlements.map((one) => ({ ...one, verdict: "dead" as const, stack: [] })),
+  };
+  const committed = await leases.commit(lease, dead);
+  assert.ok(committed);
+  lease.revision = committed.revision;
+  await link.call("del", keys.outcome(lease.partition, id));
+  assert.equal((await send(pid, 1, { id, hash: "h" }))[0], "queued");
+  assert.deepEqual(
+    (await claim(pid, session)).messages.map((message) => message.id),
+    [id],
+  );
+});
+
+test("a job that another tool has spoilt is handed out, settled, and spoils nothing else", async () => {
+  const { pid, session, lease } = await aProcess();
+  const [, spoilt] = await send(pid, 1);
+  const [, sound] = await send(pid, 2);
+  const { i } = await readRecord(pid);
+  await link.call("hset", keys.queue(lease.partition, `${pid}@${i}`, spoilt), "data", '{"hello":1}');
+  const claimed = await claim(pid, session, lease.epoch);
+  assert.deepEqual(
+    claimed.messages.map(({ id, envelope }) => [id, envelope.slice(0, 9)]),
+    [
+      [spoilt, '{"hello":'],
+      [sound, '{"f":"","'],
+    ],
+  );
+  const request = commitOf([spoilt, sound]);
+  const odd = request.settlements.map((one, index) => (index === 0 ? { ...one, keepMs: Number.NaN } : one));
+  assert.ok(await leases.commit(lease, { ...request, settlements: odd }));
+  assert.equal((await readOutcome(sound))?.status, "done");
 });
 
 test("BullMQ's own Queue shows a mailbox as ordinary jobs", async () => {
@@ -478,7 +609,9 @@ test("BullMQ's own Queue shows a mailbox as ordinary jobs", async () => {
   const [, active] = await send(pid, { n: 1 });
   await claim(pid, session, lease.epoch, 1);
   const [, failing] = await send(pid, { n: 2 });
-  await claim(pid, session, lease.epoch, 1);
+  const fetched = await leases.commit(lease, commitOf([], { width: 1 }));
+  assert.ok(fetched);
+  lease.revision = fetched.revision;
   const [, waiting] = await send(pid, { n: 3 });
   const [, delayed] = await send(pid, { n: 4 }, { delayMs: 60_000 });
   const { i } = await readRecord(pid);

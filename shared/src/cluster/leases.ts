@@ -44,6 +44,8 @@ export interface Claimed {
   stateText: string | undefined;
   startedAt: number;
   messages: Fetched[];
+  /** How many nodes have died with the continuation in hand. */
+  continueDeaths: number;
 }
 
 export interface NotClaimed {
@@ -100,6 +102,7 @@ type RawClaim = [
   string | null,
   number,
   RawMessage[],
+  number,
 ];
 
 export class Leases {
@@ -135,6 +138,7 @@ export class Leases {
       stateText: raw[9] ?? undefined,
       startedAt: raw[10],
       messages: raw[11].map(toFetched),
+      continueDeaths: raw[12],
     };
   }
 
@@ -193,7 +197,7 @@ export class Leases {
     while ((await this.#link.run<number>("sweep", [this.#keys.sweep(partition)], args)) === 1);
   }
 
-  /** Wakes the processes with a due message; returns when the next one of the partition is due, in ms, or 0. */
+  /** Wakes processes with a due message; returns when the next of the partition is due in ms, 0 for never, 1 for now. */
   ring(partition: number): Promise<number> {
     return this.#link.run<number>("ring", [this.#keys.due(partition)], [this.#keys.base(partition), 100]);
   }

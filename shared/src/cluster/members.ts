@@ -18,7 +18,9 @@ import { AnswerLost, type Connected, RedisDown, type RedisLink } from "../redis/
 import type { Keys } from "../redis/keys.ts";
 import type { Events } from "../service/events.ts";
 import type { Part } from "../service/lifecycle.ts";
+import { evictSession } from "./eviction.ts";
 import { checkFoundation } from "./foundation.ts";
+import { Predecessor } from "./predecessor.ts";
 
 export type Role = "api" | "worker" | "sysmon";
 
@@ -27,6 +29,8 @@ export interface Member {
   session: string;
   role: Role;
   held: number;
+  /** What a worker runs, comma-separated. */
+  modules: string;
 }
 
 export interface MembershipOptions {
@@ -48,20 +52,26 @@ export interface MembershipOptions {
   onMembers?: (members: Member[]) => void;
 }
 
-const EVICT_BATCH = 100;
+const JOIN_BATCH = 100;
 const AUDITED_PARTITIONS = 8;
 
 export class Membership implements Part {
   readonly #options: MembershipOptions;
+  readonly #predecessor: Predecessor;
   #session = "";
+  /** The session that is being registered. */
+  #candidate = "";
   #timer: NodeJS.Timeout | undefined;
   #isRunning = false;
+  #isStarted = false;
+  #mustCheck = false;
   #auditFrom = 0;
-  #beating: Promise<void> | undefined;
+  #beating = Promise.resolve();
   #forget: (() => void) | undefined;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#predecessor = new Predecessor(options.keys.prefix, options.role, options.name);
   }
 
   /** The current session; empty before the first and while there is none. */
@@ -73,6 +83,7 @@ export class Membership implements Part {
     this.#isRunning = true;
     this.#forget = this.#options.link.onConnect((connected) => this.#noteConnected(connected));
     await this.#registerWhenReached();
+    this.#isStarted = true;
     this.#scheduleBeat();
   }
 
@@ -94,22 +105,36 @@ export class Membership implements Part {
     return this.#options.role === "worker";
   }
 
+  /** Beats now: there is reason to believe that the session is dead. */
+  check(): void {
+    this.#mustCheck = true;
+    this.#scheduleBeat();
+  }
+
   #noteConnected({ isFirst, isSameServer }: Connected): void {
     if (isFirst || !this.#isRunning) return;
     if (!isSameServer) this.#lose("Redis is not the one it was");
-    this.#scheduleBeat(0);
+    this.check();
   }
 
-  #scheduleBeat(inMs = this.#options.ttlMs / 3): void {
+  /** One beat at a time, for a beat may register. */
+  #scheduleBeat(): void {
     clearTimeout(this.#timer);
-    if (!this.#isRunning) return;
+    if (!this.#isRunning || !this.#isStarted) return;
+    const inMs = this.#mustCheck ? 0 : this.#options.ttlMs / 3;
     this.#timer = setTimeout(() => {
-      this.#beating = this.#beat()
-        .catch((error: unknown) => {
-          if (!(error instanceof RedisDown)) this.#options.events.emit("warn", "beat.failed", { error: String(error) });
-        })
-        .then(() => this.#scheduleBeat());
+      this.#beating = this.#beating.then(() => this.#beatAndGoOn());
     }, inMs);
+  }
+
+  async #beatAndGoOn(): Promise<void> {
+    this.#mustCheck = false;
+    try {
+      if (this.#isRunning) await this.#beat();
+    } catch (error) {
+      if (!(error instanceof RedisDown)) this.#options.events.emit("warn", "beat.failed", { error: String(error) });
+    }
+    this.#scheduleBeat();
   }
 
   async #beat(): Promise<void> {
@@ -128,10 +153,11 @@ export class Membership implements Part {
   }
 
   #lose(reason: string): void {
-    if (!this.#session) return;
-    this.#options.events.emit("warn", "session.lost", { session: this.#session, reason });
-    const lost = this.#session;
+    const lost = this.#session || this.#candidate;
+    if (!lost) return;
+    this.#options.events.emit("warn", "session.lost", { session: lost, reason });
     this.#session = "";
+    this.#candidate = "";
     this.#options.onLost?.();
     const { link, keys } = this.#options;
     // The node lives: what it had in hand did not end it.
@@ -160,6 +186,7 @@ export class Membership implements Part {
     const { link, keys, role, name, ttlMs, modules = [], events, onSession } = this.#options;
     await checkFoundation(link, keys);
     const session = `${role}@${name}#${randomBytes(6).toString("hex")}`;
+    this.#candidate = session;
     await onSession?.(session);
     const fields = {
       role,
@@ -176,30 +203,30 @@ export class Membership implements Part {
       [keys.session(session), keys.sessions],
       [keys.members, session, ttlMs, ...Object.entries(fields).flat()],
     );
-    await this.#evictPredecessors(session);
+    await this.#evictPredecessor(session);
     if (this.#isWorker) await this.#join(session);
+    if (this.#candidate !== session) throw new RedisDown("the session was lost while it was registered");
+    this.#candidate = "";
     this.#session = session;
     // Whoever started this node, over an IPC channel, can then tell the cluster of its death at once.
     process.send?.({ session });
     events.emit("info", "session.registered", { session });
   }
 
-  /** Whoever ran on this machine under an operating-system pid that is mine or nobody's is known to be dead. */
-  async #evictPredecessors(session: string): Promise<void> {
-    const { link, keys, role } = this.#options;
-    const sessions = await link.call<string[]>("smembers", keys.sessions);
-    for (const other of sessions.filter((candidate) => candidate !== session && candidate.startsWith(`${role}@`))) {
-      const [host, osPid] = await link.call<(string | null)[]>("hmget", keys.session(other), "host", "osPid");
-      if (host === hostname() && !isOtherAlive(Number(osPid))) await evictSession(link, keys, other);
-    }
+  /** What ran here before, under this name, needs no TTL to be known to be dead. */
+  async #evictPredecessor(session: string): Promise<void> {
+    const { link, keys } = this.#options;
+    const dead = this.#predecessor.findDead();
+    if (dead && dead !== session) await evictSession(link, keys, dead, { isWorker: this.#isWorker });
+    this.#predecessor.leaveTrace(session);
   }
 
   async #join(session: string): Promise<void> {
     const { link, keys, modules = [] } = this.#options;
     const joins = Array.from({ length: keys.partitions }, async (_, partition) => {
-      let given = EVICT_BATCH;
-      while (given === EVICT_BATCH) {
-        const args = [keys.base(partition), session, modules.join(","), EVICT_BATCH];
+      let given = JOIN_BATCH;
+      while (given === JOIN_BATCH) {
+        const args = [keys.base(partition), session, modules.join(","), JOIN_BATCH];
         given = await link.run<number>("join", [keys.live(partition)], args);
       }
     });
@@ -210,12 +237,14 @@ export class Membership implements Part {
     const { link, keys } = this.#options;
     const sessions = await link.call<string[]>("smembers", keys.sessions);
     const records = await Promise.all(
-      sessions.map((session) => link.call<(string | null)[]>("hmget", keys.session(session), "role", "held")),
+      sessions.map((session) =>
+        link.call<(string | null)[]>("hmget", keys.session(session), "role", "held", "modules"),
+      ),
     );
     const members: Member[] = [];
     for (const [index, session] of sessions.entries()) {
-      const [role, held] = records[index] ?? [];
-      if (role) members.push({ session, role: role as Role, held: Number(held) });
+      const [role, held, modules] = records[index] ?? [];
+      if (role) members.push({ session, role: role as Role, held: Number(held), modules: modules ?? "" });
       else await this.#evictDead(session);
     }
     return members;
@@ -239,38 +268,4 @@ export class Membership implements Part {
       if ((await link.call<number>("exists", keys.session(session))) === 0) await this.#evictDead(session);
     }
   }
-}
-
-function isOtherAlive(osPid: number): boolean {
-  if (osPid === process.pid) return false;
-  try {
-    process.kill(osPid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-export interface EvictOptions {
-  /** What the session had in hand is known not to have ended its node. */
-  blameless?: boolean;
-  isWorker?: boolean;
-}
-
-/** Ends a session known to be dead, everywhere. May be repeated, by anybody. */
-export async function evictSession(
-  link: RedisLink,
-  keys: Keys,
-  session: string,
-  { blameless = false, isWorker = true }: EvictOptions = {},
-): Promise<void> {
-  await link.call("del", keys.session(session));
-  if (isWorker) {
-    const evictions = Array.from({ length: keys.partitions }, async (_, partition) => {
-      const args = [keys.base(partition), session, EVICT_BATCH, blameless ? 1 : 0];
-      while ((await link.run<number>("evict", [keys.live(partition)], args)) > 0);
-    });
-    await Promise.all(evictions);
-  }
-  await link.call("srem", keys.sessions, session);
 }

@@ -75,6 +75,7 @@ interface Message {
 
 type Verdict = [verdict: string, detail: string, initId?: string];
 
+/** An outcome is kept for so long after its caller has stopped waiting for it. */
 const OUTCOME_MS = 60_000;
 const KEYED_OUTCOME_MS = 86_400_000;
 const LOST_ANSWER_MS = 30_000;
@@ -83,6 +84,8 @@ const NO_WORKERS_GRACE_MS = 2_000;
 const REDIS_GRACE_MS = 1_000;
 const MOST_MESSAGES = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
+/** A stop is taken by a full mailbox too: it is the way to empty it. */
+const ROOM_FOR_STOPS = 1_000;
 
 export class Messenger implements Part {
   readonly #options: MessengerOptions;
@@ -99,7 +102,10 @@ export class Messenger implements Part {
     const { subscriber, keys, link } = this.#options;
     await subscriber.subscribe(keys.replyChannel(this.#address), (text) => this.#waiting.receive(text));
     subscriber.onGap(() => this.#waiting.lookForAll());
-    link.onConnect(() => setImmediate(() => this.#waiting.lookForAll()));
+    link.onConnect(({ isSameServer }) => {
+      if (!isSameServer) this.#waiting.noteServerChanged();
+      setImmediate(() => this.#waiting.lookForAll());
+    });
     this.#waiting.start();
   }
 
@@ -167,7 +173,7 @@ export class Messenger implements Part {
     if (verdict !== "dropped") {
       throw new ClusterError(
         "not_cancellable",
-        `${messageId} is ${verdict === "running" ? "in hand" : "settled"} already`,
+        `${messageId} is ${verdict === "running" ? "in hand, or a start" : "settled already"}`,
         messageId,
       );
     }
@@ -196,7 +202,7 @@ export class Messenger implements Part {
     const id = isKeyed ? deriveMessageId(partition, pid, kind, idempotencyKey) : newMessageId(partition);
     const hash = isKeyed ? hashOf(hashed) : "";
     const replyTo = sending.timeoutMs === undefined ? "" : this.#address;
-    const keepMs = isKeyed ? KEYED_OUTCOME_MS : OUTCOME_MS;
+    const keepMs = isKeyed ? KEYED_OUTCOME_MS : OUTCOME_MS + (sending.timeoutMs ?? 0);
     const envelope = `{"f":"${replyTo}","h":"${hash}","k":${keepMs},"m":${JSON.stringify(content) ?? "null"}}`;
     return { pid, partition, id, kind, envelope, hash, delayMs };
   }
@@ -207,7 +213,18 @@ export class Messenger implements Part {
     return link.run<Verdict>(
       "enqueue",
       [keys.process(partition, pid)],
-      [keys.base(partition), pid, id, kind, envelope, hash, delayMs, MOST_MESSAGES, MOST_BYTES, needsWorker ? 1 : 0],
+      [
+        keys.base(partition),
+        pid,
+        id,
+        kind,
+        envelope,
+        hash,
+        delayMs,
+        kind === "stop" ? MOST_MESSAGES + ROOM_FOR_STOPS : MOST_MESSAGES,
+        kind === "stop" ? MOST_BYTES * 2 : MOST_BYTES,
+        needsWorker ? 1 : 0,
+      ],
     );
   }
 
@@ -219,9 +236,10 @@ export class Messenger implements Part {
     decide?: (verdict: Verdict) => Outcome | Promise<Outcome> | undefined,
   ): Promise<Outcome> {
     const { partition, id } = message;
-    const expectation = this.#waiting.expect(partition, id, timeoutMs, () => this.#accept(message, send));
+    const expectation = this.#waiting.expect(partition, id, timeoutMs, () => this.#send(message, send));
     try {
       const verdict = await this.#accept(message, send);
+      expectation.accept();
       const decided = decide?.(verdict);
       if (decided) return await decided;
       if (verdict[0] === "known") {
@@ -234,9 +252,21 @@ export class Messenger implements Part {
     }
   }
 
-  /** Sends until it is known what became of it; refusals are thrown. */
+  /** As `#send`, where there is room; what is known already needs none. */
   async #accept(message: Message, send: () => Promise<Verdict>): Promise<Verdict> {
-    if (this.#options.isStorageFull()) throw new ClusterError("storage_full", "Redis is nearly full; try again later");
+    if (!this.#options.isStorageFull()) return await this.#send(message, send);
+    const known = message.hash ? await this.#findKnown(message) : null;
+    if (known === null) throw new ClusterError("storage_full", "Redis is nearly full; try again later");
+    return ["known", known];
+  }
+
+  async #findKnown({ partition, id }: Message): Promise<string | null> {
+    const { link, keys } = this.#options;
+    return await this.#repeat(() => link.call<string | null>("get", keys.outcome(partition, id)), id);
+  }
+
+  /** Sends until it is known what became of it; refusals are thrown. */
+  async #send(message: Message, send: () => Promise<Verdict>): Promise<Verdict> {
     const graceEnds = Date.now() + NO_WORKERS_GRACE_MS;
     for (;;) {
       const verdict = await this.#repeat(send, message.id);
@@ -271,9 +301,11 @@ export class Messenger implements Part {
       try {
         return await send();
       } catch (error) {
-        if (isReply(error, "OOM")) throw new ClusterError("storage_full", "Redis is full; try again later");
+        // A message whose first answer was lost may have been accepted before Redis was full.
+        const isFull = isReply(error, "OOM");
+        if (isFull && !wasSent) throw new ClusterError("storage_full", "Redis is full; try again later");
         if (error instanceof AnswerLost) wasSent = true;
-        else if (!(error instanceof RedisDown)) throw error;
+        else if (!isFull && !(error instanceof RedisDown)) throw error;
         if (!wasSent && Date.now() > graceEnds) throw new ClusterError("redis_unavailable", "Redis cannot be reached");
         if (Date.now() > until) {
           throw new ClusterError("outcome_unknown", `whether ${id} was accepted is not known`, id);

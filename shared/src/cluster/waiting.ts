@@ -13,6 +13,8 @@ import { ClusterError } from "../service/errors.ts";
 /** One caller's wait for one outcome. */
 export interface Expectation {
   outcome: Promise<Outcome>;
+  /** The message is in the mailbox: from now on Redis should know it. */
+  accept(): void;
   /** Ends the wait; to be called however it ends. */
   forget(): void;
 }
@@ -20,6 +22,7 @@ export interface Expectation {
 interface Expected {
   partition: number;
   since: number;
+  isAccepted: boolean;
   sendAgain: () => Promise<unknown>;
   resolve: (outcome: Outcome) => void;
   reject: (error: unknown) => void;
@@ -33,10 +36,16 @@ export class Waiting {
   /** Several callers may wait for one message: those that sent the same Idempotency-Key. */
   readonly #expected = new Map<string, Expected[]>();
   #looking: NodeJS.Timeout | undefined;
+  #serverChangedAt = 0;
 
   constructor(link: RedisLink, keys: Keys) {
     this.#link = link;
     this.#keys = keys;
+  }
+
+  /** Redis is not the one it was. */
+  noteServerChanged(): void {
+    this.#serverChangedAt = Date.now();
   }
 
   start(): void {
@@ -56,7 +65,7 @@ export class Waiting {
   expect(partition: number, id: string, timeoutMs: number, sendAgain: () => Promise<unknown>): Expectation {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
     const timer = setTimeout(() => reject(timedOut(id, timeoutMs)), timeoutMs);
-    const expected: Expected = { partition, since: Date.now(), sendAgain, resolve, reject };
+    const expected: Expected = { partition, since: Date.now(), isAccepted: false, sendAgain, resolve, reject };
     const others = this.#expected.get(id);
     if (others) others.push(expected);
     else this.#expected.set(id, [expected]);
@@ -68,7 +77,10 @@ export class Waiting {
       if (left.length > 0) this.#expected.set(id, left);
       else this.#expected.delete(id);
     };
-    return { outcome: promise, forget };
+    const accept = () => {
+      expected.isAccepted = true;
+    };
+    return { outcome: promise, accept, forget };
   }
 
   /** Takes a publication: a JSON list of {id, outcome}. */
@@ -97,10 +109,19 @@ export class Waiting {
     for (const [id, [first]] of this.#expected) if (first && first.since <= since) void this.#lookFor(id, first);
   }
 
-  async #lookFor(id: string, { partition, sendAgain, reject }: Expected): Promise<void> {
-    const outcome = await this.#find(partition, id).catch(() => undefined);
+  async #lookFor(id: string, first: Expected): Promise<void> {
+    const outcome = await this.#find(first.partition, id).catch(() => undefined);
     if (outcome) for (const expected of this.#expected.get(id) ?? []) expected.resolve(outcome);
-    else if (outcome === null && this.#expected.has(id)) sendAgain().catch(reject);
+    else if (outcome === null && first.isAccepted && this.#expected.has(id)) this.#noteUnknown(id, first);
+  }
+
+  /**
+   * Redis knows nothing of an accepted message. After Redis was restarted it may have lost it: then it is sent again.
+   * Otherwise it was handled, and its outcome is no longer kept: sending it again would handle it twice.
+   */
+  #noteUnknown(id: string, { since, sendAgain, reject }: Expected): void {
+    if (this.#serverChangedAt >= since) sendAgain().catch(reject);
+    else reject(new ClusterError("outcome_unknown", `the outcome of ${id} is no longer kept`, id));
   }
 
   /** The outcome; undefined while the message waits; null where nothing is known of it. */

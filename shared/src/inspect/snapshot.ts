@@ -247,7 +247,8 @@ export class Snapshot {
       for (const [name, value] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + Number(value);
     };
     const countBusy = async (partition: number, session: string) => {
-      busy += await this.#link.call<number>("scard", this.#keys.busy(partition, session));
+      const count = await this.#link.call<number>("scard", this.#keys.busy(partition, session));
+      busy += count;
     };
     const partitions = Array.from({ length: this.#keys.partitions }, (_, partition) => partition);
     await Promise.all([

@@ -29,6 +29,7 @@ export const ERRORS = {
   invalid_return: [500, "The callback returned something that is not a legal return"],
   state_not_json: [500, "The state is not representable as JSON"],
   reply_not_json: [500, "The reply is not representable as JSON"],
+  reply_too_large: [500, "The reply is too large"],
   state_too_large: [500, "The state is too large"],
   node_died: [500, "The message ended its node too often"],
   internal_error: [500, "Something went wrong inside the cluster"],

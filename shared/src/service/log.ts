@@ -1,13 +1,18 @@
 /** The one place where a node's log is set up: JSON lines, each with the node's name. */
 
 import { destination, type Logger, pino } from "pino";
+import { readText, SettingError } from "./env.ts";
 
 export type { Logger };
 
+const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+
 /** Writes to stdout, or to another file descriptor where stdout is taken. */
 export function createLog(node: string, env: Record<string, string | undefined> = process.env, fd = 1): Logger {
+  const level = readText(env, "LOG_LEVEL", "info");
+  if (!LEVELS.includes(level)) throw new SettingError(`LOG_LEVEL must be one of ${LEVELS.join(", ")}, not "${level}"`);
   const options = {
-    level: env["LOG_LEVEL"] ?? "info",
+    level,
     base: { node },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },

@@ -17,7 +17,8 @@ if not known then
 end
 local name = string.match(known, "^q|[^|]*|(.+)$")
 if not name then
-  return "settled"
+  -- The answer of an earlier request may have been lost.
+  return string.find(known, '"code":"cancelled"', 1, true) and "dropped" or "settled"
 end
 local queue = queueOf(name)
 local job = call("HMGET", queue .. id, "data", "name")
@@ -32,11 +33,17 @@ if job[2] == "start" or not isDelayed and not call("LPOS", queue .. "wait", id) 
 end
 removeJob({ queue .. id, queue .. "repeat" }, { id, "0", queue })
 local record = base .. "proc:" .. string.match(name, "^[^@]+")
-if call("HGET", record, "i") == string.match(name, "@(.+)$") then
-  call("HINCRBY", record, "n", -1)
+local fields = call("HMGET", record, "i", "b", "o")
+if fields[1] == string.match(name, "@(.+)$") then
+  local left = call("HINCRBY", record, "n", -1)
   call("HINCRBY", record, "z", -#envelope)
   if isDelayed then
     call("HINCRBY", record, "w", -1)
+  end
+  if left == 0 and fields[2] ~= "1" and not isLive(fields[3]) then
+    clearBooks(queue)
+    call("ZREM", base .. "due", string.match(name, "^[^@]+"))
+    call("HDEL", record, "n", "z", "w")
   end
 end
 count("queued", -1)

@@ -6,14 +6,14 @@
 -- the messages that an earlier lease had in hand go back to the head in their old order (BullMQ pushes fetched jobs to
 -- the left of `active`; walking left to right restores it) and are handed out one by one, `x` of them, so that a message
 -- that ends its node is found out alone. Where the owner died with exactly one message in hand, that message gains a
--- death (`stc`, BullMQ's stalled counter).
+-- death (`stc`, BullMQ's stalled counter); where a continuation was owed, that does (`j`).
 -- The worker is paused after this: its epoch is overtaken and its commit refused. The answer is lost: the worker claims
 -- again without an epoch. The lost request arrives late: `seq` rises with each claim of a session, a late one is stale.
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, seq, epoch or "", width
 -- Returns {verdict, …}: dead | gone | moved | stale |
---   ok epoch revision turns incarnation status version continue options state|false startedAt {messages}
+--   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths
 --@include partition
 --@include queue
 --@bullmq moveToActive
@@ -25,7 +25,7 @@ local mine = base .. "busy:" .. session
 if not isLive(session) then
   return { "dead" }
 end
-local record = call("HMGET", KEYS[1], "s", "i", "o", "e", "r", "t", "v", "q", "g", "c", "b", "x", "k", "w", "a")
+local record = call("HMGET", KEYS[1], "s", "i", "o", "e", "r", "t", "v", "q", "g", "c", "b", "x", "k", "w", "a", "j")
 if not record[1] or record[1] == "stopped" then
   call("SREM", mine, pid)
   return { "gone" }
@@ -55,8 +55,12 @@ if isRenewal then
   call("HSET", KEYS[1], "c", claimed)
 else
   epoch = call("INCR", base .. "epoch")
-  if #inHand == 1 and (record[13] == "1" or (owner ~= "" and owner ~= session)) then
-    call("HINCRBY", queue .. inHand[1], "stc", 1)
+  if record[13] == "1" or (owner ~= session and wasClaimedBy(record[10], owner)) then
+    if record[8] then
+      record[16] = call("HINCRBY", KEYS[1], "j", 1)
+    elseif #inHand == 1 then
+      call("HINCRBY", queue .. inHand[1], "stc", 1)
+    end
   end
   for _, id in ipairs(inHand) do
     call("LREM", queue .. "active", 1, id)
@@ -65,6 +69,8 @@ else
   suspects = suspects + #inHand
   call("HSET", KEYS[1], "o", session, "e", epoch, "c", claimed, "x", suspects)
   call("HDEL", KEYS[1], "k")
+  call("SADD", base .. "held:" .. session, pid)
+  call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
   call("SREM", base .. "ready:" .. moduleOf(pid), pid)
   if record[11] == "1" then
     call("SADD", mine, pid)
@@ -82,6 +88,9 @@ elseif suspects > 0 then
   width = math.min(width, 1)
 end
 local messages, promoted, nextDue = fetch(queue, width, delayed, session, now)
+if #inHand ~= #messages then
+  count("queued", #inHand - #messages)
+end
 if promoted > 0 then
   call("HSET", KEYS[1], "w", delayed - promoted)
   count("delayed", -promoted)
@@ -89,14 +98,19 @@ end
 if suspects > 0 and #messages > 0 then
   call("HSET", KEYS[1], "x", suspects - #messages)
 end
-if width > 0 and #messages == 0 and call("LLEN", queue .. "active") == 0 then
-  call("HSET", KEYS[1], "b", "0")
+if #messages > 0 and record[11] ~= "1" then
+  call("HSET", KEYS[1], "b", "1")
+  call("SADD", mine, pid)
+elseif width > 0 and #messages == 0 and isEmpty(queue) then
+  -- What another tool has removed counts no more.
+  call("HSET", KEYS[1], "b", "0", "n", delayed - promoted)
   call("SREM", mine, pid)
 end
 if nextDue then
   noteDue(session, pid, nextDue)
 end
 return {
-  "ok", tostring(epoch), tonumber(record[5]), tonumber(record[6]), record[2], record[1], record[7] or "", record[8] or "",
-  record[9] or "", state, tonumber(record[15]), messages,
+  "ok", tostring(epoch), tonumber(record[5] or 0), tonumber(record[6] or 0), record[2], record[1], record[7] or "", record[8] or "",
+  record[9] or "", state, tonumber(record[15] or 0), messages,
+  tonumber(record[16] or 0),
 }

@@ -45,6 +45,9 @@ if handled > 0 then
   end
 end
 
+-- From here on nothing may fail: what a script has written is not rolled back.
+local turns, messagesLeft, bytesLeft = tonumber(record[9] or 0), tonumber(record[5] or 0), tonumber(record[6] or 0)
+local suspects, delayed = tonumber(record[7] or 0), tonumber(record[8] or 0)
 local now = clock()
 local keys = {
   queue .. "wait", queue .. "active", queue .. "prioritized", queue .. "events", queue .. "stalled", queue .. "limiter",
@@ -73,13 +76,9 @@ for index = 1, handled do
   end
   settle(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 3])
 end
-if handled > 0 then
-  count("queued", -handled)
-end
-
 local nextRevision = tonumber(revision) + 1
-local fields = { "r", nextRevision, "t", tonumber(record[9]) + tonumber(ARGV[14]), "u", now,
-  "n", tonumber(record[5]) - handled, "z", tonumber(record[6]) - tonumber(ARGV[13]), "v", ARGV[9] }
+local fields = { "r", nextRevision, "t", turns + tonumber(ARGV[14]), "u", now, "v", ARGV[9],
+  "n", math.max(0, messagesLeft - handled), "z", math.max(0, bytesLeft - tonumber(ARGV[13])) }
 if ARGV[8] == "1" then
   fields[#fields + 1] = "d"
   fields[#fields + 1] = ARGV[7]
@@ -92,6 +91,7 @@ end
 local swept = true
 if life == "wiped" or life == "stopped" then
   call("SREM", mine, pid)
+  call("SREM", base .. "held:" .. session, pid)
   call("ZREM", base .. "due", pid)
   count(record[10], -1)
   if life == "wiped" then
@@ -100,7 +100,7 @@ if life == "wiped" or life == "stopped" then
   else
     call("HSET", KEYS[1], unpack(fields))
     call("HSET", KEYS[1], "s", "stopped", "o", "", "b", "0", "n", 0, "z", 0)
-    call("HDEL", KEYS[1], "w", "x", "k", "q", "c", "y")
+    call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "y")
     count("stopped", 1)
   end
   swept = sweepQueue(name, 200)
@@ -116,10 +116,9 @@ if life == "alive" and record[10] == "starting" then
   count("alive", 1)
 end
 if record[11] and ARGV[11] ~= "1" then
-  call("HDEL", KEYS[1], "q")
+  call("HDEL", KEYS[1], "q", "j")
 end
 
-local suspects, delayed = tonumber(record[7] or 0), tonumber(record[8] or 0)
 local messages = {}
 local hasMail = 1
 if width > 0 then
@@ -128,6 +127,9 @@ if width > 0 then
   end
   local promoted, nextDue
   messages, promoted, nextDue = fetch(queue, width, delayed, session, now)
+  if #messages > 0 then
+    count("queued", -#messages)
+  end
   if suspects > 0 and #messages > 0 then
     fields[#fields + 1] = "x"
     fields[#fields + 1] = suspects - #messages
@@ -140,10 +142,9 @@ if width > 0 then
   if nextDue then
     noteDue(session, pid, nextDue)
   end
-  if #messages == 0 and call("LLEN", keys[2]) == 0 then
+  if #messages == 0 and isEmpty(queue) then
     hasMail = 0
-    fields[#fields + 1] = "b"
-    fields[#fields + 1] = "0"
+    call("HSET", KEYS[1], "b", "0")
     call("SREM", mine, pid)
   end
 end

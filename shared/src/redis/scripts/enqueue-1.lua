@@ -32,6 +32,15 @@ local record = call("HMGET", KEYS[1], "s", "i", "o", "b", "n", "z", "w", "c", "x
 if not record[1] or record[1] == "stopped" then
   return { "no_process", "" }
 end
+local name = queueName(pid, record[2])
+local queue = queueOf(name)
+-- Where the outcome of a keyed message is no longer kept its job may still be there: waiting, or as a dead letter, which
+-- the same message, sent anew, takes the place of.
+local earlier = hash ~= "" and call("HGET", queue .. id, "data")
+if earlier and not call("ZSCORE", queue .. "failed", id) then
+  local _, earlierHash = string.match(earlier, ENVELOPE)
+  return { "known", "q|" .. (earlierHash or "") .. "|" .. name }
+end
 local messages, bytes = tonumber(record[5] or 0), tonumber(record[6] or 0)
 if messages >= tonumber(ARGV[8]) or bytes + #envelope > tonumber(ARGV[9]) then
   return { "mailbox_full", "" }
@@ -40,14 +49,14 @@ local owner = record[3]
 local busy = record[4] == "1"
 local delayed, suspects = tonumber(record[7] or 0), tonumber(record[9] or 0)
 local isHeld = not busy and record[1] == "alive" and delay == 0 and delayed == 0 and suspects == 0 and not record[10]
-  and owner ~= "" and string.sub(record[8] or "", 1, #owner + 1) == owner .. " "
+  and wasClaimedBy(record[8], owner)
 if not isLive(owner) then
   local heir = pickWorker(moduleOf(pid))
   if not heir and ARGV[10] == "1" then
     return { "no_workers", "" }
   end
   if busy then
-    if owner ~= "" then
+    if wasClaimedBy(record[8], owner) then
       call("HSET", KEYS[1], "k", "1")
     end
     if heir then
@@ -60,14 +69,19 @@ if not isLive(owner) then
 end
 
 local now = clock()
-local name = queueName(pid, record[2])
-local queue = queueOf(name)
+if earlier then
+  call("ZREM", queue .. "failed", id)
+  call("DEL", queue .. id)
+  count("failed", -1)
+end
 reserve(id, hash, name, delay)
-if not busy then
+if not busy and not isHeld then
   call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
 end
 addMessage(queue, id, kind, envelope, delay, now)
-count("queued", 1)
+if not isHeld then
+  count("queued", 1)
+end
 call("HSET", KEYS[1], "n", messages + 1, "z", bytes + #envelope, "o", owner or "", "b", (busy or delay == 0) and "1" or "0")
 if delay > 0 then
   call("HINCRBY", KEYS[1], "w", 1)

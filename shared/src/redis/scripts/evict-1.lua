@@ -1,5 +1,5 @@
--- Ends a session in one partition: its processes with mail go to other workers, then it leaves the live set. What it owned
--- without mail needs nothing: the next message finds an owner that is not live.
+-- Ends a session in one partition: its processes with mail go to other workers, what it held without mail goes to sleep,
+-- then it leaves the live set.
 --
 -- Atomic because: a process must not lie in the busy set of a session that nobody asks any more. Its record's owner
 -- changes here, so that a commit of the ended session, should it still breathe, is refused.
@@ -7,8 +7,9 @@
 --
 -- KEYS[1] the live set of the partition
 -- ARGV base, session, limit, blameless ("1": the processes' messages in hand are known not to have ended it)
--- Returns how many processes are left to move; call again while that is not 0.
+-- Returns how many processes are left; call again while that is not 0.
 --@include partition
+--@include queue
 
 local session, limit = ARGV[2], tonumber(ARGV[3])
 local mine = base .. "busy:" .. session
@@ -17,16 +18,26 @@ for module in string.gmatch(call("HGET", KEYS[1], session) or "", "[^,]+") do
 end
 for _, pid in ipairs(call("SPOP", mine, limit)) do
   local key = base .. "proc:" .. pid
-  if call("HGET", key, "o") == session then
+  local record = call("HMGET", key, "o", "c")
+  if record[1] == session then
     local heir = pickWorker(moduleOf(pid))
     call("HSET", key, "o", heir or "")
-    if ARGV[4] ~= "1" then
+    if ARGV[4] ~= "1" and wasClaimedBy(record[2], session) then
       call("HSET", key, "k", "1")
     end
     giveTo(heir, pid)
   end
 end
-local left = call("SCARD", mine)
+for _, pid in ipairs(call("SPOP", base .. "held:" .. session, limit)) do
+  local key = base .. "proc:" .. pid
+  local record = call("HMGET", key, "o", "b", "i")
+  if record[1] == session and record[2] ~= "1" then
+    clearBooks(queueOf(queueName(pid, record[3])))
+    call("HSET", key, "o", "")
+    call("HDEL", key, "c", "b", "x", "k")
+  end
+end
+local left = call("SCARD", mine) + call("SCARD", base .. "held:" .. session)
 if left == 0 then
   call("HDEL", KEYS[1], session)
 end

@@ -23,6 +23,7 @@ if heir == session then
   return 0
 end
 call("SREM", base .. "busy:" .. session, pid)
+call("SREM", base .. "held:" .. session, pid)
 call("HSET", KEYS[1], "o", heir or "")
 if record[4] == "1" then
   giveTo(heir, pid)

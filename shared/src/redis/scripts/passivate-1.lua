@@ -20,10 +20,11 @@ if record[5] == "1" or record[6] ~= "alive" or record[7] then
   return 0
 end
 local queue = queueOf(queueName(pid, record[4]))
-if call("LLEN", queue .. "wait") > 0 or call("LLEN", queue .. "active") > 0 or call("ZCARD", queue .. "prioritized") > 0 then
+if call("EXISTS", queue .. "wait", queue .. "active", queue .. "prioritized") > 0 then
   return 0
 end
-call("DEL", queue .. "meta", queue .. "id", queue .. "events", queue .. "marker", queue .. "pc", queue .. "completed")
+clearBooks(queue)
+call("SREM", base .. "held:" .. session, pid)
 call("HSET", KEYS[1], "o", "")
 call("HDEL", KEYS[1], "c", "b", "x", "k")
 if tonumber(record[8] or 0) == 0 then

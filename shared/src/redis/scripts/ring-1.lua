@@ -4,7 +4,7 @@
 --
 -- KEYS[1] the partition's due index (sorted set: pid by due time in ms)
 -- ARGV base, limit
--- Returns when the next one is due in ms since the epoch, or 0; call again at once while that is past.
+-- Returns when the next one is due in ms since the epoch, 0 for never, 1 for now: call again at once.
 --@include partition
 
 local now = clock()
@@ -20,4 +20,5 @@ for _, pid in ipairs(call("ZRANGEBYSCORE", KEYS[1], 0, now, "LIMIT", 0, tonumber
   end
 end
 local first = call("ZRANGE", KEYS[1], 0, 0, "WITHSCORES")
-return first[2] and tonumber(first[2]) or 0
+local dueAt = tonumber(first[2] or 0)
+return dueAt > 0 and dueAt <= now and 1 or dueAt

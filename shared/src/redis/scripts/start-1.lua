@@ -43,7 +43,7 @@ else
 end
 call("HSET", KEYS[1], "s", "starting", "i", incarnation, "o", worker, "b", "1", "n", 1, "z", #envelope, "y", id,
   "a", now, "u", now)
-call("HDEL", KEYS[1], "w", "x", "k", "q", "c", "g")
+call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "g")
 if options ~= "" then
   call("HSET", KEYS[1], "g", options)
 end

@@ -1,3 +1,8 @@
+-- Whether nothing waits or is in hand; what is delayed does not count.
+local function isEmpty(queue)
+  return call("EXISTS", queue .. "wait", queue .. "active", queue .. "prioritized") == 0
+end
+
 local EMPTY = '{"f":"","h":"","k":60000,"m":null}'
 
 -- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths} of each.
@@ -11,7 +16,7 @@ local function fetch(queue, width, delayed, session, now)
   local args = { queue, tostring(now), cmsgpack.pack({ token = "0", name = session }) }
   local nextDue = false
   for index = 1, width do
-    if delayed == 0 and call("LLEN", keys[1]) == 0 then
+    if delayed == 0 and call("EXISTS", keys[1], keys[3]) == 0 then
       break
     end
     local job = moveToActive(keys, args)

@@ -52,6 +52,11 @@ local function giveTo(session, pid)
   end
 end
 
+-- Whether the last claim of a record was this session's: then what is in hand may be in its hand.
+local function wasClaimedBy(claimed, session)
+  return session ~= "" and string.sub(claimed or "", 1, #session + 1) == session .. " "
+end
+
 local function count(status, change)
   call("HINCRBY", base .. "counts", status, change)
 end

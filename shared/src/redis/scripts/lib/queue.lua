@@ -14,6 +14,11 @@ local function queueOf(name)
   return base .. "q:" .. name .. ":"
 end
 
+-- Deletes what BullMQ keeps for an empty mailbox.
+local function clearBooks(queue)
+  call("DEL", queue .. "meta", queue .. "id", queue .. "events", queue .. "marker", queue .. "pc", queue .. "completed")
+end
+
 local function outcomeKey(id)
   return base .. "m:" .. id
 end
@@ -22,7 +27,13 @@ end
 local replies = {}
 
 local function settle(id, session, hash, keepMs, outcome)
-  call("SET", outcomeKey(id), "o|" .. hash .. "|" .. outcome, "PX", keepMs)
+  -- A script must not fail halfway, whatever another tool has made of a job.
+  local ms = tonumber(keepMs)
+  if not ms or ms ~= ms then
+    ms = 60000
+  end
+  ms = math.min(math.max(ms, 1), 31536000000)
+  call("SET", outcomeKey(id), "o|" .. hash .. "|" .. outcome, "PX", string.format("%.0f", ms))
   if session ~= "" then
     local reply = '{"id":"' .. id .. '","outcome":' .. outcome .. "}"
     replies[session] = replies[session] and (replies[session] .. "," .. reply) or reply

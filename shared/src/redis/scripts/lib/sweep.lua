@@ -27,7 +27,9 @@ local function sweepQueue(name, limit)
         drop(queue, ids[at])
       end
       left = left - #ids
-      swept = swept + #ids
+      if list == "wait" then
+        swept = swept + #ids
+      end
     end
   end
   for _, set in ipairs({ "prioritized", "delayed" }) do
@@ -51,7 +53,7 @@ local function sweepQueue(name, limit)
     return false
   end
   call("SREM", base .. "sweep", name)
-  call("DEL", queue .. "meta", queue .. "id", queue .. "events", queue .. "marker", queue .. "pc", queue .. "completed")
+  clearBooks(queue)
   local dead = call("ZRANGE", queue .. "failed", 0, -1)
   if #dead > 0 then
     local graves = base .. "graves:" .. string.match(name, "^[^@]+")
