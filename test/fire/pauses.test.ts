@@ -27,7 +27,10 @@ after(async () => {
 
 const { client } = cluster;
 
-/** Where the one living worker is stopped, by the fault that holds it there. */
+/**
+ * Where the one living worker is stopped, by the fault that holds it there. A process that sleeps has to be claimed; one
+ * that is held has its message put into the worker's hand.
+ */
 const STEPS: Record<string, (worker: string) => Fault> = {
   "before its claim": (worker) => cluster.proxy.holdRequest(scripts.claim.sha, { client: worker }),
   "between claim and turn": (worker) => cluster.proxy.holdAnswer(scripts.claim.sha, { client: worker }),
@@ -39,6 +42,7 @@ for (const [step, hold] of Object.entries(STEPS)) {
   test(`a worker paused ${step} for three TTLs doubles, loses and overtakes nothing`, { timeout: 60_000 }, async () => {
     const pid = `troublemaker/${step.replaceAll(" ", "-")}`;
     await startAt(pid);
+    if (step.includes("claim")) await putToSleep(pid);
     const worker = livingWorker();
     const fault = hold(`worker@${worker.name}`);
     const first = client.call(pid, { do: "add" }, { timeoutMs: 6 * TTL_MS });
@@ -50,6 +54,21 @@ for (const [step, hold] of Object.entries(STEPS)) {
     await checkTotal(pid, 2);
   });
 }
+
+test("a worker paused when a message is put into its hand doubles, loses and overtakes nothing", {
+  timeout: 60_000,
+}, async () => {
+  const pid = "troublemaker/into-its-hand";
+  await startAt(pid);
+  const worker = livingWorker();
+  await worker.pause();
+  const first = client.call(pid, { do: "add" }, { timeoutMs: 6 * TTL_MS });
+  await until(async () => (await client.read(pid)).body["status"] === "running", { withinMs: 5_000 });
+  const second = client.call(pid, { do: "add" }, { timeoutMs: 6 * TTL_MS });
+  await pauseAndReplace(worker, () => {});
+  assert.deepEqual([(await first).body["reply"], (await second).body["reply"]], [1, 2]);
+  await checkTotal(pid, 2);
+});
 
 test("a worker paused inside a callback for three TTLs commits nothing of it", { timeout: 60_000 }, async () => {
   const pid = "troublemaker/inside-a-callback";
@@ -67,6 +86,11 @@ test("a worker paused inside a callback for three TTLs commits nothing of it", {
 async function startAt(pid: string): Promise<void> {
   const [module, key] = pid.split("/") as [string, string];
   assert.equal((await client.start(module, key)).status, 201);
+}
+
+async function putToSleep(pid: string): Promise<void> {
+  await client.call(pid, { do: "hibernate" });
+  await until(async () => (await client.read(pid)).body["owner"] === null, { withinMs: 5_000 });
 }
 
 function livingWorker(): TestNode {

@@ -165,13 +165,3 @@ test("the ETag is the revision: 304 while nothing was committed, and a new one a
   assert.equal(changed.status, 200);
   assert.notEqual(changed.headers["etag"], etag);
 });
-
-test("an ETag of an earlier life does not match a later one", async () => {
-  const pid = "accumulator/reborn";
-  await client.start("accumulator", "reborn", { args: 1 });
-  const etag = String((await client.read(pid)).headers["etag"]);
-  await client.stop(pid);
-  await client.start("accumulator", "reborn", { args: 2 });
-  const { status, body } = await client.read(pid, { headers: { "if-none-match": etag } });
-  assert.deepEqual([status, body["state"]], [200, { acc: 2, count: 0 }]);
-});

@@ -19,6 +19,7 @@ export const FAILED_TURN: readonly ErrorCode[] = [
   "invalid_return",
   "state_not_json",
   "state_too_large",
+  "reply_too_large",
   "node_died",
   "cancelled",
   "call_timeout",

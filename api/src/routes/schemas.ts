@@ -28,7 +28,7 @@ export const StartRequest = z.strictObject({
       idleAfterMs: z
         .int()
         .min(0)
-        .max(2 ** 31)
+        .max(2 ** 31 - 1)
         .exactOptional(),
     })
     .default({}),
