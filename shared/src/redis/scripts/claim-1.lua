@@ -87,7 +87,7 @@ if record[8] then
 elseif suspects > 0 then
   width = math.min(width, 1)
 end
-local messages, promoted, nextDue = fetch(queue, width, delayed, session, now)
+local messages, promoted, nextDue = fetch(queue, queueKeys(queue), width, delayed, session, now)
 if #inHand ~= #messages then
   count("queued", #inHand - #messages)
 end

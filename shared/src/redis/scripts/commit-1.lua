@@ -49,10 +49,9 @@ end
 local turns, messagesLeft, bytesLeft = tonumber(record[9] or 0), tonumber(record[5] or 0), tonumber(record[6] or 0)
 local suspects, delayed = tonumber(record[7] or 0), tonumber(record[8] or 0)
 local now = clock()
-local keys = {
-  queue .. "wait", queue .. "active", queue .. "prioritized", queue .. "events", queue .. "stalled", queue .. "limiter",
-  queue .. "delayed", queue .. "paused", queue .. "meta", queue .. "pc", "", "", queue .. "metrics", queue .. "marker",
-}
+local keys = queueKeys(queue)
+local marker = keys[11]
+keys[13], keys[14] = "", marker
 local doneOptions = cmsgpack.pack({ token = "0", keepJobs = { count = 0 }, attempts = 1, maxMetricsSize = "" })
 for index = 1, handled do
   local at = HEAD + (index - 1) * STRIDE
@@ -126,7 +125,8 @@ if width > 0 then
     width = 1
   end
   local promoted, nextDue
-  messages, promoted, nextDue = fetch(queue, width, delayed, session, now)
+  keys[11] = marker
+  messages, promoted, nextDue = fetch(queue, keys, width, delayed, session, now)
   if #messages > 0 then
     count("queued", -#messages)
   end
@@ -144,7 +144,8 @@ if width > 0 then
   end
   if #messages == 0 and isEmpty(queue) then
     hasMail = 0
-    call("HSET", KEYS[1], "b", "0")
+    fields[#fields + 1] = "b"
+    fields[#fields + 1] = "0"
     call("SREM", mine, pid)
   end
 end

@@ -24,26 +24,28 @@
 local pid, id, kind, envelope, hash = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local delay = tonumber(ARGV[7])
 
-local known = call("GET", outcomeKey(id))
-if known then
-  return { "known", known }
+-- A repeat of what was accepted is known, whatever has become of the process since.
+local function refuse(verdict)
+  local known = call("GET", outcomeKey(id))
+  return known and { "known", known } or { verdict, "" }
 end
+
 local record = call("HMGET", KEYS[1], "s", "i", "o", "b", "n", "z", "w", "c", "x", "q", "e", "r")
 if not record[1] or record[1] == "stopped" then
-  return { "no_process", "" }
+  return refuse("no_process")
 end
 local name = queueName(pid, record[2])
 local queue = queueOf(name)
 -- Where the outcome of a keyed message is no longer kept its job may still be there: waiting, or as a dead letter, which
 -- the same message, sent anew, takes the place of.
-local earlier = hash ~= "" and call("HGET", queue .. id, "data")
+local earlier = hash ~= "" and not call("GET", outcomeKey(id)) and call("HGET", queue .. id, "data")
 if earlier and not call("ZSCORE", queue .. "failed", id) then
   local _, earlierHash = string.match(earlier, ENVELOPE)
   return { "known", "q|" .. (earlierHash or "") .. "|" .. name }
 end
 local messages, bytes = tonumber(record[5] or 0), tonumber(record[6] or 0)
 if messages >= tonumber(ARGV[8]) or bytes + #envelope > tonumber(ARGV[9]) then
-  return { "mailbox_full", "" }
+  return refuse("mailbox_full")
 end
 local owner = record[3]
 local busy = record[4] == "1"
@@ -53,7 +55,7 @@ local isHeld = not busy and record[1] == "alive" and delay == 0 and delayed == 0
 if not isLive(owner) then
   local heir = pickWorker(moduleOf(pid))
   if not heir and ARGV[10] == "1" then
-    return { "no_workers", "" }
+    return refuse("no_workers")
   end
   if busy then
     if wasClaimedBy(record[8], owner) then
@@ -68,13 +70,16 @@ if not isLive(owner) then
   isHeld = false
 end
 
+local known = reserve(id, hash, name, delay)
+if known then
+  return { "known", known }
+end
 local now = clock()
 if earlier then
   call("ZREM", queue .. "failed", id)
   call("DEL", queue .. id)
   count("failed", -1)
 end
-reserve(id, hash, name, delay)
 if not busy and not isHeld then
   call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
 end
@@ -90,7 +95,7 @@ if delay > 0 then
   return { "queued", now + delay }
 end
 if isHeld then
-  fetch(queue, 1, 0, owner, now)
+  fetch(queue, queueKeys(queue), 1, 0, owner, now)
   call("SADD", base .. "busy:" .. owner, pid)
   wake(owner, table.concat({ pid, record[11], record[12], id, kind, envelope }, "\n"))
 elseif not busy then

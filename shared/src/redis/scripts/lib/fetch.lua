@@ -7,12 +7,8 @@ local EMPTY = '{"f":"","h":"","k":60000,"m":null}'
 
 -- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths} of each.
 -- Also returns how many delayed messages became due on the way, and when the next one will be (ms), or false.
-local function fetch(queue, width, delayed, session, now)
+local function fetch(queue, keys, width, delayed, session, now)
   local messages = {}
-  local keys = {
-    queue .. "wait", queue .. "active", queue .. "prioritized", queue .. "events", queue .. "stalled",
-    queue .. "limiter", queue .. "delayed", queue .. "paused", queue .. "meta", queue .. "pc", queue .. "marker",
-  }
   local args = { queue, tostring(now), cmsgpack.pack({ token = "0", name = session }) }
   local nextDue = false
   for index = 1, width do

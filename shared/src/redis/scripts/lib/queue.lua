@@ -14,6 +14,15 @@ local function queueOf(name)
   return base .. "q:" .. name .. ":"
 end
 
+-- The first ten keys of moveToActive, which are also those of moveToFinished, and moveToActive's eleventh. The fifth and the
+-- eighth are for locks and lists that a mailbox does not have.
+local function queueKeys(queue)
+  return {
+    queue .. "wait", queue .. "active", queue .. "prioritized", queue .. "events", "", queue .. "limiter",
+    queue .. "delayed", "", queue .. "meta", queue .. "pc", queue .. "marker",
+  }
+end
+
 -- Deletes what BullMQ keeps for an empty mailbox.
 local function clearBooks(queue)
   call("DEL", queue .. "meta", queue .. "id", queue .. "events", queue .. "marker", queue .. "pc", queue .. "completed")
