@@ -18,6 +18,7 @@ after(async () => {
 const FAILURES: [trouble: object, code: string, detail: RegExp][] = [
   [{ do: "throw" }, "callback_failed", /^troublemaker\.handleCall threw RangeError: as asked$/],
   [{ do: "throw-text" }, "callback_failed", /threw a value that is no error: 'a text'$/],
+  [{ do: "throw-odd" }, "callback_failed", /threw a value that /],
   [{ do: "nonsense" }, "invalid_return", /^troublemaker\.handleCall returned .*neither.*; legal returns are reply\(/],
   [{ do: "hang" }, "callback_timeout", /^troublemaker\.handleCall was not done within 600 ms$/],
   [{ do: "overstay", ms: 900 }, "callback_timeout", /was not done within 600 ms$/],
@@ -120,6 +121,56 @@ test("a hibernating process sleeps at once and wakes with its state", async () =
   assert.equal((await client.call(pid, { do: "add" })).body["reply"], 2);
 });
 
+test("what a module's code does beside its turn ends no node", async () => {
+  const pids = new Set(cluster.workers.map(({ pid }) => pid));
+  await client.start("troublemaker", "stray");
+  assert.equal((await client.call("troublemaker/stray", { do: "stray" })).body["reply"], "gone astray");
+  const strays = () => cluster.workers.flatMap(({ records }) => records).filter(({ msg }) => msg === "module.stray");
+  await until(() => strays().length === 2, { withinMs: 5_000 });
+  assert.deepEqual(new Set(cluster.workers.map(({ pid }) => pid)), pids);
+  assert.equal((await client.call("troublemaker/stray", { do: "add" })).body["reply"], 1);
+});
+
+test("a worker that dies while terminate waits leaves nothing of the turn that stopped", {
+  timeout: 30_000,
+}, async () => {
+  const pid = "troublemaker/slow-end";
+  await client.start("troublemaker", "slow-end");
+  // The three share a batch: what comes first is committed while terminate of the last one waits.
+  const held = client.call(pid, { do: "sleep", ms: 300 });
+  await until(async () => (await client.read(pid)).body["status"] === "running", { withinMs: 2_000 });
+  const added = client.call(pid, { do: "add" }, { timeoutMs: 20_000 });
+  const stopped = client.call(pid, { do: "stop", reason: "slowly" }, { timeoutMs: 20_000 });
+  const worker = await Promise.any(
+    cluster.workers.map(async (each) => {
+      await each.untilRecord(({ msg, pid: logged }) => msg === "troublemaker ends" && logged === pid, {
+        withinMs: 5_000,
+      });
+      return each;
+    }),
+  );
+  assert.deepEqual([(await held).body["reply"], (await added).body["reply"]], [1, 2]);
+  await worker.kill();
+  await worker.start();
+  assert.equal((await stopped).body["reply"], "stopped");
+  const { state, status } = (await client.read(pid)).body as { state: { count: number }; status: string };
+  assert.deepEqual([state.count, status], [2, "stopped"]);
+});
+
+test("a continuation that loops for ever ends three nodes and is given up", { timeout: 60_000 }, async () => {
+  const pid = "troublemaker/continuing-loop";
+  await client.start("troublemaker", "continuing-loop");
+  const restarting = keepWorkersUp();
+  assert.equal((await client.call(pid, { do: "continue", value: "loop" })).status, 200);
+  assert.equal((await client.call(pid, { do: "add" }, { timeoutMs: 50_000 })).body["reply"], 1);
+  const failed = cluster.workers
+    .flatMap(({ records }) => records)
+    .filter(({ code, pid: of }) => code === "node_died" && of === pid);
+  assert.equal(failed.length, 1);
+  await untilWorkersAreBack();
+  restarting.end();
+});
+
 test("a message that loops for ever ends three nodes and is a dead letter, its neighbours unharmed", {
   timeout: 60_000,
 }, async () => {
@@ -131,9 +182,7 @@ test("a message that loops for ever ends three nodes and is a dead letter, its n
     Array.from({ length: 5 }, () => client.call(pid, { do: "add" }, { timeoutMs: 50_000 })),
   );
   const ended = await loop;
-  const countBoots = () =>
-    cluster.workers.flatMap(({ records }) => records).filter(({ msg }) => msg === "session.registered");
-  await until(() => countBoots().length === 2 + 3, { withinMs: 10_000, what: "three workers have died and come back" });
+  await untilWorkersAreBack();
   restarting.end();
   assert.deepEqual(neighbours.map(({ body }) => body["reply"]).sort(), [1, 2, 3, 4, 5]);
   assert.deepEqual([ended.status, ended.body["code"]], [500, "node_died"]);
@@ -155,4 +204,15 @@ function keepWorkersUp(): { end: () => void } {
     for (const worker of cluster.workers) if (!worker.isAlive) void worker.start();
   }, 100);
   return { end: () => clearInterval(timer) };
+}
+
+/** A worker that ends leaves the members before it dies, and is a member again under its new pid. */
+async function untilWorkersAreBack(): Promise<void> {
+  const areBack = async () => {
+    const { nodes } = (await client.get("/v1/cluster")).body as { nodes: { role: string; osPid: number }[] };
+    const members = nodes.filter(({ role }) => role === "worker").map(({ osPid }) => osPid);
+    const living = cluster.workers.filter(({ isAlive }) => isAlive).map(({ pid }) => pid);
+    return living.length === cluster.workers.length && String(members.sort()) === String(living.sort());
+  };
+  await until(areBack, { withinMs: 10_000, what: "every worker is back" });
 }

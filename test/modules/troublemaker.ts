@@ -17,7 +17,15 @@ export default defineServer({
     const returned = await makeTrouble(message, state, ctx);
     return noreply(returned.state);
   },
-  handleContinue: (value: unknown, state) => noreply({ ...state, notes: [...state.notes, `continued ${value}`] }),
+  handleContinue: (value: unknown, state) => {
+    if (value === "loop") for (;;);
+    return noreply({ ...state, notes: [...state.notes, `continued ${value}`] });
+  },
+  terminate: async (reason, _state, ctx) => {
+    if (reason !== "slowly") return;
+    ctx.log.info({ reason }, "troublemaker ends");
+    await sleep(400);
+  },
 });
 
 interface State {
@@ -32,6 +40,8 @@ export type Trouble =
         | "read"
         | "throw"
         | "throw-text"
+        | "throw-odd"
+        | "stray"
         | "nonsense"
         | "hang"
         | "loop"
@@ -59,6 +69,12 @@ async function makeTrouble(message: Trouble, state: State, ctx: Context) {
       throw new RangeError("as asked");
     case "throw-text":
       throw "a text";
+    case "throw-odd":
+      throw Object.create(null);
+    case "stray":
+      setTimeout(() => ctx.log.info({}, "beside its turn"), 20);
+      void sleep(20).then(() => Promise.reject(new Error("nobody waits for this")));
+      return reply("gone astray", state);
     case "nonsense":
       return { neither: "this" } as never;
     case "hang":
