@@ -100,6 +100,12 @@ export function failWithoutHandler(module: ServerModule, callback: string): Turn
   };
 }
 
+/** Fails what has ended its node too often. */
+export function failAfterDeaths(deaths: number, what: string, blame = ""): { kind: "fails"; failure: TurnFailure } {
+  const detail = `${deaths} nodes died while ${what}`;
+  return { kind: "fails", failure: { code: "node_died", detail, stack: blame ? blame.split("\n") : [] } };
+}
+
 /** Never throws, whatever was thrown: an object without a prototype, an error whose fields are not texts. */
 export function describeError(error: unknown): [what: string, stack: string[]] {
   try {
