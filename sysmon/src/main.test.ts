@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { ClusterView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import { assertNoChildLeft, nodeChild } from "../../test/tools/child.ts";
 import { RedisServer } from "../../test/tools/redis-server.ts";
 import { until } from "../../test/tools/until.ts";

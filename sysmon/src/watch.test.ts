@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClusterView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { clusterView } from "./view/sample.ts";
 import { Watch, type WatchOptions } from "./watch.ts";

@@ -10,7 +10,7 @@
  * The change from readable to away and back is told as an event, once each. How it is shown is left to the skins.
  */
 
-import type { ClusterView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 
 export interface Picture {

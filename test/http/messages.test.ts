@@ -131,7 +131,10 @@ test("a delayed cast and a delayed info are handled at their time and not before
   await client.cast("notebook/delayed", "at 700", { delayMs: 700 });
   await client.info("notebook/delayed", "at 350", { delayMs: 350 });
   await client.cast("notebook/delayed", "at once");
-  assert.deepEqual((await client.read("notebook/delayed")).body["mailbox"], { waiting: 0, delayed: 2, failed: 0 });
+  await until(async () => {
+    const { waiting, delayed } = (await client.read("notebook/delayed")).body["mailbox"] as Record<string, number>;
+    return waiting === 0 && delayed === 2;
+  }, SOON);
   const notes = await until(async () => {
     const { state } = (await client.read("notebook/delayed")).body as {
       state: { notes: { text: string; at: number }[] };

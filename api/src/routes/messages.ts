@@ -2,7 +2,8 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
-import type { MessageView, Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import type { MessageView } from "@genserverless/shared/inspect/views.ts";
 import { partitionOfMessage } from "@genserverless/shared/process/message.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import type { Input } from "../request/input.ts";

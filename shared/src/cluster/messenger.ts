@@ -1,24 +1,21 @@
 /**
- * The sender's side of a mailbox: accepts messages for processes and waits for their outcomes.
+ * The sender's side of a mailbox: composes messages for processes, has them sent, and waits for their outcomes.
  *
- * A message is accepted by one script under an id that decides about duplicates, so sending may be repeated after a lost
- * answer. It is, for `LOST_ANSWER_MS`; then the caller is told `outcome_unknown`, with the id to ask for. An outcome comes
- * as a publication; as publications can be missed, whoever waits also looks for itself: after a gap in the subscription,
- * after each new connection, and every second. A message that Redis, restarted, no longer knows is sent again under the
- * same id.
+ * An outcome comes as a publication; as publications can be missed, whoever waits also looks for itself: after a gap in the
+ * subscription, after each new connection, and every second. A message that Redis, restarted, no longer knows is sent
+ * again under the same id.
  */
 
-import { createHash, randomBytes, randomInt } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { deriveKey, randomKey } from "../process/key.ts";
 import { deriveMessageId, type MessageKind, newMessageId, partitionOfMessage } from "../process/message.ts";
 import type { Outcome } from "../process/outcome.ts";
 import { type Pid, toPid } from "../process/pid.ts";
 import type { ProcessStatus } from "../process/status.ts";
-import { AnswerLost, isReply, RedisDown, type RedisLink } from "../redis/connection.ts";
-import { type Keys, moduleOf } from "../redis/keys.ts";
 import type { Subscriber } from "../redis/subscriber.ts";
 import { ClusterError, isErrorCode } from "../service/errors.ts";
 import type { Part } from "../service/lifecycle.ts";
+import { type OutgoingMessage, Sender, type SenderOptions, type Verdict } from "./sender.ts";
 import { Waiting } from "./waiting.ts";
 
 export interface ProcessOptions {
@@ -53,35 +50,13 @@ interface Posting {
   idempotencyKey?: string | undefined;
 }
 
-export interface MessengerOptions {
-  link: RedisLink;
+export interface MessengerOptions extends SenderOptions {
   subscriber: Subscriber;
-  keys: Keys;
-  /** Whether the module exists at all, even if nobody runs it now. */
-  knowsModule: (module: string) => boolean;
-  /** Whether Redis is too full to take more. */
-  isStorageFull: () => boolean;
 }
-
-interface Message {
-  pid: Pid;
-  partition: number;
-  id: string;
-  kind: MessageKind;
-  envelope: string;
-  hash: string;
-  delayMs: number;
-}
-
-type Verdict = [verdict: string, detail: string, initId?: string];
 
 /** An outcome is kept for so long after its caller has stopped waiting for it. */
 const OUTCOME_MS = 60_000;
 const KEYED_OUTCOME_MS = 86_400_000;
-const LOST_ANSWER_MS = 30_000;
-const NO_WORKERS_GRACE_MS = 2_000;
-/** How long a message waits for Redis before it is refused: longer than a connection takes to come back. */
-const REDIS_GRACE_MS = 1_000;
 const MOST_MESSAGES = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
 /** A stop is taken by a full mailbox too: it is the way to empty it. */
@@ -91,10 +66,12 @@ export class Messenger implements Part {
   readonly #options: MessengerOptions;
   /** Where replies are sent: this boot, whatever becomes of its session. */
   readonly #address = randomBytes(8).toString("hex");
+  readonly #sender: Sender;
   readonly #waiting: Waiting;
 
   constructor(options: MessengerOptions) {
     this.#options = options;
+    this.#sender = new Sender(options);
     this.#waiting = new Waiting(options.link, options.keys);
   }
 
@@ -165,7 +142,7 @@ export class Messenger implements Part {
     const partition = partitionOfMessage(messageId);
     if (partition === undefined || partition >= keys.partitions) throw unknownMessage(messageId);
     const args = [keys.base(partition), messageId];
-    const verdict = await this.#repeat(
+    const verdict = await this.#sender.repeat(
       () => link.run<string>("cancel", [keys.outcome(partition, messageId)], args),
       messageId,
     );
@@ -183,7 +160,7 @@ export class Messenger implements Part {
   async #post(kind: "cast" | "info", pid: Pid, content: unknown, posting: Posting): Promise<{ messageId: string }> {
     const { delayMs, idempotencyKey } = posting;
     const message = this.#compose(pid, kind, content, { idempotencyKey }, { content, delayMs }, delayMs);
-    const verdict = await this.#accept(message, () => this.#enqueue(message, false));
+    const verdict = await this.#sender.accept(message, () => this.#enqueue(message, false));
     if (verdict[0] === "known") readKnown(verdict[1], message);
     return { messageId: message.id };
   }
@@ -195,7 +172,7 @@ export class Messenger implements Part {
     sending: Partial<Sending>,
     hashed: unknown,
     delayMs = 0,
-  ): Message {
+  ): OutgoingMessage {
     const partition = this.#options.keys.partitionOf(pid);
     const { idempotencyKey } = sending;
     const isKeyed = idempotencyKey !== undefined;
@@ -207,7 +184,7 @@ export class Messenger implements Part {
     return { pid, partition, id, kind, envelope, hash, delayMs };
   }
 
-  #enqueue(message: Message, needsWorker: boolean): Promise<Verdict> {
+  #enqueue(message: OutgoingMessage, needsWorker: boolean): Promise<Verdict> {
     const { link, keys } = this.#options;
     const { pid, partition, id, kind, envelope, hash, delayMs } = message;
     return link.run<Verdict>(
@@ -230,15 +207,19 @@ export class Messenger implements Part {
 
   /** Sends a message and waits for its outcome. `decide` may settle it from the verdict. */
   async #exchange(
-    message: Message,
+    message: OutgoingMessage,
     send: () => Promise<Verdict>,
     timeoutMs: number,
     decide?: (verdict: Verdict) => Outcome | Promise<Outcome> | undefined,
   ): Promise<Outcome> {
     const { partition, id } = message;
-    const expectation = this.#waiting.expect(partition, id, timeoutMs, () => this.#send(message, send));
+    const expectation = this.#waiting.expect(partition, id, timeoutMs, () => this.#sender.send(message, send));
     try {
-      const verdict = await this.#accept(message, send);
+      const accepted = this.#sender.accept(message, send);
+      // The caller's time may be over, or the outcome there, before it is known that the message was accepted.
+      accepted.catch(() => {});
+      const verdict = await Promise.race([accepted, expectation.outcome]);
+      if (!Array.isArray(verdict)) return verdict;
       expectation.accept();
       const decided = decide?.(verdict);
       if (decided) return await decided;
@@ -252,70 +233,6 @@ export class Messenger implements Part {
     }
   }
 
-  /** As `#send`, where there is room; what is known already needs none. */
-  async #accept(message: Message, send: () => Promise<Verdict>): Promise<Verdict> {
-    if (!this.#options.isStorageFull()) return await this.#send(message, send);
-    const known = message.hash ? await this.#findKnown(message) : null;
-    if (known === null) throw new ClusterError("storage_full", "Redis is nearly full; try again later");
-    return ["known", known];
-  }
-
-  async #findKnown({ partition, id }: Message): Promise<string | null> {
-    const { link, keys } = this.#options;
-    return await this.#repeat(() => link.call<string | null>("get", keys.outcome(partition, id)), id);
-  }
-
-  /** Sends until it is known what became of it; refusals are thrown. */
-  async #send(message: Message, send: () => Promise<Verdict>): Promise<Verdict> {
-    const graceEnds = Date.now() + NO_WORKERS_GRACE_MS;
-    for (;;) {
-      const verdict = await this.#repeat(send, message.id);
-      if (verdict[0] !== "no_workers") return this.#checkVerdict(verdict, message);
-      const module = moduleOf(message.pid);
-      if (!this.#options.knowsModule(module))
-        throw new ClusterError("unknown_module", `there is no module "${module}"`);
-      if (Date.now() > graceEnds) throw new ClusterError("no_workers", `no live worker runs the module "${module}"`);
-      await sleep(100);
-    }
-  }
-
-  #checkVerdict(verdict: Verdict, { pid, id }: Message): Verdict {
-    switch (verdict[0]) {
-      case "no_process":
-        throw new ClusterError("no_process", `there is no process ${pid}`);
-      case "mailbox_full":
-        throw new ClusterError("mailbox_full", `the mailbox of ${pid} is full`);
-      case "queued":
-      case "known":
-      case "exists":
-        return verdict;
-      default:
-        throw new ClusterError("internal_error", `unexpected verdict ${verdict[0]}`, id);
-    }
-  }
-
-  async #repeat<T>(send: () => Promise<T>, id: string): Promise<T> {
-    const until = Date.now() + LOST_ANSWER_MS;
-    const graceEnds = Date.now() + REDIS_GRACE_MS;
-    for (let wasSent = false; ; ) {
-      try {
-        return await send();
-      } catch (error) {
-        // A message whose first answer was lost may have been accepted before Redis was full.
-        const isFull = isReply(error, "OOM");
-        if (isFull && !wasSent) throw new ClusterError("storage_full", "Redis is full; try again later");
-        if (error instanceof AnswerLost) wasSent = true;
-        else if (!isFull && !(error instanceof RedisDown)) throw error;
-        if (!wasSent && Date.now() > graceEnds) throw new ClusterError("redis_unavailable", "Redis cannot be reached");
-        if (Date.now() > until) {
-          throw new ClusterError("outcome_unknown", `whether ${id} was accepted is not known`, id);
-        }
-        await Promise.race([this.#options.link.untilUp(), sleep(REDIS_GRACE_MS, undefined, { ref: false })]);
-        await sleep(randomInt(1, 20));
-      }
-    }
-  }
-
   #partitionOf(messageId: string): number {
     const partition = partitionOfMessage(messageId);
     if (partition === undefined) throw unknownMessage(messageId);
@@ -324,7 +241,7 @@ export class Messenger implements Part {
 }
 
 /** The outcome of a message that was known already, or undefined while it waits. Throws where the body differs. */
-function readKnown(known: string, { hash, id }: Message): Outcome | undefined {
+function readKnown(known: string, { hash, id }: OutgoingMessage): Outcome | undefined {
   const [kind, earlierHash] = known.split("|", 2);
   if (hash && earlierHash !== hash) {
     throw new ClusterError("idempotency_conflict", "the Idempotency-Key was used with another body", id);
@@ -349,18 +266,4 @@ function hashOf(content: unknown): string {
     .update(JSON.stringify(content) ?? "")
     .digest("base64url")
     .slice(0, 22);
-}
-
-const KEY_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const KEY_LENGTH = 16;
-
-function randomKey(): string {
-  return Array.from({ length: KEY_LENGTH }, () => KEY_CHARACTERS[randomInt(KEY_CHARACTERS.length)]).join("");
-}
-
-function deriveKey(module: string, idempotencyKey: string): string {
-  const bytes = createHash("sha256")
-    .update(JSON.stringify([module, idempotencyKey]))
-    .digest();
-  return Array.from(bytes.subarray(0, KEY_LENGTH), (byte) => KEY_CHARACTERS[byte % KEY_CHARACTERS.length]).join("");
 }

@@ -4,7 +4,8 @@ import { type Pid, splitPid } from "../process/pid.ts";
 import type { ProcessStatus } from "../process/status.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import { type Keys, mailboxName } from "../redis/keys.ts";
-import type { ProcessView } from "./snapshot.ts";
+import { toIso } from "./time.ts";
+import type { ProcessView } from "./views.ts";
 
 const FIELDS = ["s", "v", "r", "e", "o", "t", "a", "u", "b", "i"] as const;
 
@@ -40,8 +41,8 @@ export class ProcessReader {
       owner: owner || null,
       turns: Number(turns),
       mailbox: { waiting, delayed, failed },
-      startedAt: new Date(Number(startedAt)).toISOString(),
-      updatedAt: new Date(Number(updatedAt)).toISOString(),
+      startedAt: toIso(startedAt),
+      updatedAt: toIso(updatedAt),
       ...(withState && { state: state ? (JSON.parse(state) as unknown) : null }),
     };
   }

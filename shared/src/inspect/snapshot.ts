@@ -4,90 +4,15 @@
  */
 
 import { partitionOfMessage } from "../process/message.ts";
-import type { Failure, MessageStatus, Outcome } from "../process/outcome.ts";
+import type { Outcome } from "../process/outcome.ts";
 import { type Pid, splitPid } from "../process/pid.ts";
-import { PROCESS_STATUSES, type ProcessStatus } from "../process/status.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import { type Keys, mailboxName } from "../redis/keys.ts";
 import type { ErrorCode } from "../service/errors.ts";
+import { ClusterReader } from "./cluster-reader.ts";
 import { ProcessReader } from "./process-reader.ts";
-
-export interface ProcessView {
-  pid: string;
-  module: string;
-  key: string;
-  status: ProcessStatus;
-  moduleVersion: number;
-  revision: number;
-  epoch: number;
-  /** The session that holds the lease. */
-  owner: string | null;
-  turns: number;
-  mailbox: MailboxView;
-  startedAt: string;
-  updatedAt: string;
-  state?: unknown;
-}
-
-export interface MailboxView {
-  waiting: number;
-  delayed: number;
-  failed: number;
-}
-
-export interface ProcessPage {
-  processes: ProcessView[];
-  nextCursor?: string;
-}
-
-export interface MessageView {
-  messageId: string;
-  status: MessageStatus;
-  reply?: unknown;
-  error?: Failure;
-}
-
-export interface DeadLetter {
-  messageId: string;
-  kind: string;
-  message: unknown;
-  reason: string;
-  stack: string[];
-  /** How many nodes died with the message in hand; 0 where its callback failed. */
-  deaths: number;
-  node: string;
-  failedAt: string;
-}
-
-export interface NodeView {
-  /** The node's session. */
-  id: string;
-  name: string;
-  role: "api" | "worker" | "sysmon";
-  host: string;
-  osPid: number;
-  startedAt: string;
-  seenMsAgo: number;
-  /** Processes in the worker's memory. */
-  held?: number;
-  /** Turns since the worker started. */
-  turns?: number;
-  modules?: string[];
-}
-
-export interface ClusterView {
-  nodes: NodeView[];
-  processes: Record<ProcessStatus, number>;
-  mailbox: MailboxView;
-  redis: { version: string; usedMemoryBytes: number; maxMemoryBytes: number; connected: boolean };
-}
-
-export interface ListQuery {
-  module?: string | undefined;
-  status?: ProcessStatus | undefined;
-  limit: number;
-  cursor?: string | undefined;
-}
+import { toIso } from "./time.ts";
+import type { ClusterView, DeadLetter, ListQuery, MessageView, ProcessPage, ProcessView } from "./views.ts";
 
 /** The cursor was not made by `listProcesses`. */
 export class CursorError extends Error {
@@ -98,11 +23,13 @@ export class Snapshot {
   readonly #link: RedisLink;
   readonly #keys: Keys;
   readonly #processes: ProcessReader;
+  readonly #cluster: ClusterReader;
 
   constructor(link: RedisLink, keys: Keys) {
     this.#link = link;
     this.#keys = keys;
     this.#processes = new ProcessReader(link, keys);
+    this.#cluster = new ClusterReader(link, keys);
   }
 
   /** The last committed picture of a process, without a turn. */
@@ -193,16 +120,14 @@ export class Snapshot {
     });
   }
 
-  async readCluster(): Promise<ClusterView> {
-    const nodes = await this.#readNodes();
-    const totals = await this.#readTotals(nodes.filter(({ role }) => role === "worker"));
-    return { nodes, ...totals, redis: await this.#readRedis() };
+  readCluster(): Promise<ClusterView> {
+    return this.#cluster.read();
   }
 
   /** Why the cluster cannot take work now; empty when it can. */
   async findFaults(): Promise<ErrorCode[]> {
     try {
-      const { usedMemoryBytes, maxMemoryBytes } = await this.#readRedis();
+      const { usedMemoryBytes, maxMemoryBytes } = await this.#cluster.readRedis();
       const faults: ErrorCode[] = [];
       if (maxMemoryBytes > 0 && usedMemoryBytes >= maxMemoryBytes) faults.push("storage_full");
       if ((await this.#link.call<number>("hlen", this.#keys.live(0))) === 0) faults.push("no_workers");
@@ -210,74 +135,6 @@ export class Snapshot {
     } catch {
       return ["redis_unavailable"];
     }
-  }
-
-  async #readNodes(): Promise<NodeView[]> {
-    const sessions = await this.#link.call<string[]>("smembers", this.#keys.sessions);
-    const views = await Promise.all(sessions.map((session) => this.#readNode(session)));
-    return views.filter((view) => view !== undefined).sort((a, b) => a.id.localeCompare(b.id));
-  }
-
-  async #readNode(session: string): Promise<NodeView | undefined> {
-    const key = this.#keys.session(session);
-    const [node, leftMs] = await Promise.all([
-      this.#link.call<Record<string, string>>("hgetall", key),
-      this.#link.call<number>("pttl", key),
-    ]);
-    if (!node["role"] || leftMs < 0) return undefined;
-    const view: NodeView = {
-      id: session,
-      name: `${node["role"]}@${node["name"]}`,
-      role: node["role"] as NodeView["role"],
-      host: node["host"] ?? "",
-      osPid: Number(node["osPid"]),
-      startedAt: toIso(node["startedAt"]),
-      seenMsAgo: Math.max(0, Number(node["ttlMs"]) - leftMs),
-    };
-    if (view.role !== "worker") return view;
-    const modules = node["modules"] ? node["modules"].split(",") : [];
-    return { ...view, held: Number(node["held"] ?? 0), turns: Number(node["turns"] ?? 0), modules };
-  }
-
-  async #readTotals(workers: NodeView[]): Promise<Pick<ClusterView, "processes" | "mailbox">> {
-    const sum: Record<string, number> = {};
-    let busy = 0;
-    const readPartition = async (partition: number) => {
-      const counts = await this.#link.call<Record<string, string>>("hgetall", this.#keys.counts(partition));
-      for (const [name, value] of Object.entries(counts)) sum[name] = (sum[name] ?? 0) + Number(value);
-    };
-    const countBusy = async (partition: number, session: string) => {
-      const count = await this.#link.call<number>("scard", this.#keys.busy(partition, session));
-      busy += count;
-    };
-    const partitions = Array.from({ length: this.#keys.partitions }, (_, partition) => partition);
-    await Promise.all([
-      ...partitions.map(readPartition),
-      ...workers.flatMap(({ id }) => partitions.map((partition) => countBusy(partition, id))),
-    ]);
-    const { alive = 0, starting = 0, queued = 0, delayed = 0, failed = 0 } = sum;
-    const running = Math.min(Math.max(0, busy - starting), alive);
-    const processes = Object.fromEntries(PROCESS_STATUSES.map((status) => [status, sum[status] ?? 0])) as Record<
-      ProcessStatus,
-      number
-    >;
-    return {
-      processes: { ...processes, starting, running, idle: alive - running },
-      mailbox: { waiting: Math.max(0, queued - delayed), delayed, failed },
-    };
-  }
-
-  async #readRedis(): Promise<ClusterView["redis"]> {
-    const [server, memory] = await Promise.all([
-      this.#link.call<string>("info", "server"),
-      this.#link.call<string>("info", "memory"),
-    ]);
-    return {
-      version: /redis_version:(\S+)/.exec(server)?.[1] ?? "",
-      usedMemoryBytes: Number(/^used_memory:(\d+)/m.exec(memory)?.[1] ?? 0),
-      maxMemoryBytes: Number(/^maxmemory:(\d+)/m.exec(memory)?.[1] ?? 0),
-      connected: true,
-    };
   }
 }
 
@@ -294,8 +151,4 @@ function parseCursor(cursor: string | undefined, partitions: number): { partitio
 function isPid(text: string): boolean {
   const { module, key } = splitPid(text);
   return /^[A-Za-z0-9._~-]{1,128}$/.test(module) && /^[A-Za-z0-9._~-]{1,128}$/.test(key);
-}
-
-function toIso(ms: string | null | undefined): string {
-  return new Date(Number(ms ?? 0)).toISOString();
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import type { ClusterView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { clusterView } from "../view/sample.ts";
 import { Watch } from "../watch.ts";

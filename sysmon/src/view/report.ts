@@ -1,6 +1,6 @@
 /** A picture of the cluster → the lines that a terminal shows. Pure; what it is given is all it knows. */
 
-import type { ClusterView, NodeView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView, NodeView } from "@genserverless/shared/inspect/views.ts";
 import { PROCESS_STATUSES } from "@genserverless/shared/process/status.ts";
 import type { Picture } from "../watch.ts";
 import { toPrintable } from "./printable.ts";

@@ -1,6 +1,6 @@
 /** A cluster to look at, for the tests of both skins. */
 
-import type { ClusterView, NodeView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView, NodeView } from "@genserverless/shared/inspect/views.ts";
 
 export const SAMPLE_NOW_MS = Date.parse("2026-03-01T12:00:00Z");
 

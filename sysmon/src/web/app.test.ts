@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { ClusterView } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { clusterView, nodeView } from "../view/sample.ts";
 import { Watch } from "../watch.ts";

@@ -1,0 +1,81 @@
+/** What can be seen of a cluster: the shapes that a snapshot reads and every console shows. Times are ISO 8601. */
+
+import type { Failure, MessageStatus } from "../process/outcome.ts";
+import type { ProcessStatus } from "../process/status.ts";
+
+export interface ProcessView {
+  pid: string;
+  module: string;
+  key: string;
+  status: ProcessStatus;
+  moduleVersion: number;
+  revision: number;
+  epoch: number;
+  /** The session that holds the lease. */
+  owner: string | null;
+  turns: number;
+  mailbox: MailboxView;
+  startedAt: string;
+  updatedAt: string;
+  state?: unknown;
+}
+
+export interface MailboxView {
+  waiting: number;
+  delayed: number;
+  failed: number;
+}
+
+export interface ProcessPage {
+  processes: ProcessView[];
+  nextCursor?: string;
+}
+
+export interface MessageView {
+  messageId: string;
+  status: MessageStatus;
+  reply?: unknown;
+  error?: Failure;
+}
+
+export interface DeadLetter {
+  messageId: string;
+  kind: string;
+  message: unknown;
+  reason: string;
+  stack: string[];
+  /** How many nodes died with the message in hand; 0 where its callback failed. */
+  deaths: number;
+  node: string;
+  failedAt: string;
+}
+
+export interface NodeView {
+  /** The node's session. */
+  id: string;
+  name: string;
+  role: "api" | "worker" | "sysmon";
+  host: string;
+  osPid: number;
+  startedAt: string;
+  seenMsAgo: number;
+  /** Processes in the worker's memory. */
+  held?: number;
+  /** Turns since the worker started. */
+  turns?: number;
+  modules?: string[];
+}
+
+export interface ClusterView {
+  nodes: NodeView[];
+  processes: Record<ProcessStatus, number>;
+  mailbox: MailboxView;
+  redis: { version: string; usedMemoryBytes: number; maxMemoryBytes: number; connected: boolean };
+}
+
+export interface ListQuery {
+  module?: string | undefined;
+  status?: ProcessStatus | undefined;
+  limit: number;
+  cursor?: string | undefined;
+}
