@@ -166,15 +166,31 @@ test("the page lists every key that the scripts build, and every field of the re
 /** Told by one program of ours to another, not by people. */
 const INTERNAL = ["BOOTSTRAP_PID", "PATH"];
 
+const rooms = ["shared", "api", "worker", "sysmon", "local"];
+const sources = rooms
+  .flatMap((room) => readdirSync(join(ROOT, room, "src"), { recursive: true, withFileTypes: true }))
+  .filter(({ name }) => name.endsWith(".ts") && !/\.test(-support)?\.ts$/.test(name))
+  .map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8"))
+  .join("\n");
+
 test("the page lists every setting that the services read", () => {
-  const rooms = ["shared", "api", "worker", "sysmon", "local"];
-  const files = rooms.flatMap((room) => readdirSync(join(ROOT, room, "src"), { recursive: true, withFileTypes: true }));
-  const sources = files
-    .filter(({ name }) => name.endsWith(".ts") && !/\.test(-support)?\.ts$/.test(name))
-    .map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8"));
-  const read = findAll(sources.join("\n"), /\(env, "([A-Z_]+)"|\benv\["([A-Z_]+)"\]/g);
+  const read = findAll(sources, /\(env, "([A-Z_]+)"|\benv\["([A-Z_]+)"\]/g);
   assertSame(
     readColumns("Settings"),
     read.filter((name) => !INTERNAL.includes(name)),
   );
+});
+
+test("the page tells the default of every setting that is a number, and its range where it tells one", () => {
+  const rows = new Map(readTable("Settings").map(([name = "", ...cells]) => [name, cells]));
+  const numbers = [...sources.matchAll(/readInteger\(env, "([A-Z_]+)", ([\d_]+), ([\d_]+), ([\d_]+)\)/g)];
+  assert.ok(numbers.length > 10);
+  for (const [, name = "", ...texts] of numbers) {
+    const [fallback, least, most] = texts.map((text) => Number(text.replaceAll("_", "")));
+    const cells = rows.get(name) ?? [];
+    assert.match(cells[0] ?? "", new RegExp(fallback ? `\\b${fallback}\\b` : "a free one"), name);
+    const range = /^([\d,]+) to ([\d,]+)/.exec(cells.at(-1) ?? "");
+    const told = range?.slice(1).map((text) => Number(text.replaceAll(",", "")));
+    if (told) assert.deepEqual(told, [least, most], name);
+  }
 });

@@ -40,7 +40,7 @@ class Failed extends Error {
   }
 }
 
-/** Starts a callback. What is returned may be a promise; `finishTurn` takes what it settles to. */
+/** Starts a callback. What is returned may be a promise; `readTurn` takes what it settles to. */
 export function invoke(
   module: ServerModule,
   callback: ReturningCallback,

@@ -16,20 +16,22 @@ interface Trace {
 
 export class Predecessor {
   readonly #file: string;
+  #isMine = false;
 
   constructor(keyPrefix: string, role: string, name: string) {
     this.#file = join(tmpdir(), `genserverless-${keyPrefix}-${role}-${name}.json`);
   }
 
-  /** The predecessor's session, where it is known to be dead. */
+  /** The predecessor's session, where it is known to be dead. An earlier session of this node is no predecessor. */
   findDead(): string | undefined {
-    const trace = this.#read();
+    const trace = this.#isMine ? undefined : this.#read();
     return trace && isDead(trace) ? trace.session : undefined;
   }
 
   /** Leaves the trace of this node's session; where that cannot be, the session's TTL has to do. */
   leaveTrace(session: string): void {
     const trace: Trace = { session, osPid: process.pid, pidNamespace: readPidNamespace() };
+    this.#isMine = true;
     try {
       writeFileSync(this.#file, JSON.stringify(trace), { mode: 0o600 });
     } catch {}

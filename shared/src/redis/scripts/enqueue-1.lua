@@ -84,21 +84,22 @@ if not busy and not isHeld then
   call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
 end
 addMessage(queue, id, kind, envelope, delay, now)
-if not isHeld then
-  count("queued", 1)
-end
 call("HSET", KEYS[1], "n", messages + 1, "z", bytes + #envelope, "o", owner or "", "b", (busy or delay == 0) and "1" or "0")
 if delay > 0 then
+  count("queued", 1)
   call("HINCRBY", KEYS[1], "w", 1)
   count("delayed", 1)
   noteDue(owner, pid, now + delay)
   return { "queued", now + delay }
 end
-if isHeld then
-  fetch(queue, queueKeys(queue), 1, 0, owner, now)
+-- A mailbox that another tool has paused gives nothing.
+if isHeld and #fetch(queue, queueKeys(queue), 1, 0, owner, now) == 1 then
   call("SADD", base .. "busy:" .. owner, pid)
   wake(owner, table.concat({ pid, record[11], record[12], id, kind, envelope }, "\n"))
-elseif not busy then
+  return { "queued", "" }
+end
+count("queued", 1)
+if not busy then
   giveTo(owner, pid)
 end
 return { "queued", "" }
