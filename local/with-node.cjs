@@ -178,6 +178,7 @@ async function main() {
   const env = Object.assign({}, process.env, {
     PATH: bin + path.delimiter + (process.env.PATH || ""),
     BOOTSTRAP_PID: String(process.pid),
+    NODE_COMPILE_CACHE: path.join(root, ".cache", "compile"),
   });
   const ended = await run(pinnedNode, process.argv.slice(2), { env, stdio: "inherit" });
   if (ended.signal) process.kill(process.pid, ended.signal);

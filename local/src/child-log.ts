@@ -5,6 +5,10 @@ import type { Readable } from "node:stream";
 /** A full file becomes <file>.1, in the place of an older one. */
 const FILE_BYTES = 16 * 1024 * 1024;
 
+/** HAProxy writes what it notices about itself to stderr, each line with a level of its own. */
+const HAPROXY_LINE = /^\[(NOTICE|WARNING|ALERT)\] +\(\d+\) : (.*)$/;
+const HAPROXY_LEVELS: Record<string, string> = { NOTICE: "info", WARNING: "warn", ALERT: "error" };
+
 /**
  * Where a child's output goes: its own file, and npm start's output as JSON lines. A line that is JSON already passes
  * unchanged; any other becomes one, under the child's name.
@@ -30,17 +34,22 @@ export class ChildLog {
     });
   }
 
-  #wrap(line: string, level: string): string {
-    return JSON.stringify({ level, time: new Date().toISOString(), node: this.#name, msg: line });
+  #wrap(line: string, volume: string): string {
+    const [, label = "", text = line] = HAPROXY_LINE.exec(line) ?? [];
+    const level = HAPROXY_LEVELS[label] ?? volume;
+    return JSON.stringify({ level, time: new Date().toISOString(), node: this.#name, msg: text });
   }
 
+  /** A full disk, or a folder that is gone, costs lines in the file, and not the cluster. */
   #keep(line: string): void {
-    if (this.#descriptor !== undefined && this.#bytes > FILE_BYTES) {
-      closeSync(this.#descriptor);
-      this.#descriptor = undefined;
-    }
-    this.#descriptor ??= this.#open();
-    this.#bytes += writeSync(this.#descriptor, line);
+    try {
+      if (this.#descriptor !== undefined && this.#bytes > FILE_BYTES) {
+        closeSync(this.#descriptor);
+        this.#descriptor = undefined;
+      }
+      this.#descriptor ??= this.#open();
+      this.#bytes += writeSync(this.#descriptor, line);
+    } catch {}
   }
 
   #open(): number {

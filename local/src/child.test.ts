@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -105,6 +105,27 @@ test("passes JSON lines on unchanged, makes JSON of others, and keeps both as th
   const wrapped = JSON.parse(lines.find((line) => line.includes("plain")) as string);
   assert.deepEqual({ ...wrapped, time: "" }, { level: "error", time: "", node: "child", msg: "plain" });
   assert.deepEqual(readFileSync(file, "utf8").trim().split("\n").sort(), ["plain", '{"msg":"mine"}']);
+});
+
+test("gives HAProxy's lines the level that they name", async (t) => {
+  const said = ["[NOTICE]   (7) : new", "[WARNING]  (7) : Server down", "[ALERT]    (7) : no server", "cannot run"];
+  const { child, lines } = buildChild(t, `console.error(${JSON.stringify(said.join("\n"))}); ${LIVE}`);
+  await child.start();
+  await until(() => lines.length === said.length, SOON);
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)).map(({ level, msg }) => `${level} ${msg}`),
+    ["info new", "warn Server down", "error no server", "error cannot run"],
+  );
+});
+
+test("goes on when its log cannot be written", async (t) => {
+  const { child, lines, file } = buildChild(t, `setInterval(() => console.log('tick'), 20)`);
+  mkdirSync(file);
+  writeFileSync(`${file}.1`, "");
+  await child.start();
+  await until(() => lines.length > 1, SOON);
+  rmSync(file, { recursive: true });
+  await until(() => readFileSync(file, "utf8").startsWith("tick\n"), SOON);
 });
 
 test("keeps the output of a quiet child to its file", async (t) => {

@@ -2,9 +2,9 @@
  * The whole cluster as child processes of this one.
  *
  * Up: what must be settled first (prepare.ts), Redis, then everything else at once – nodes wait for Redis and for each
- * other by themselves – until the load balancer says that calls work. Down: the load balancer first, which lets calls in
- * flight finish, then api nodes and sysmon, workers, and Redis last. In between whatever dies is started again, and the
- * session of a node that died is reported dead.
+ * other by themselves – until the load balancer says that calls work and sysmon shows its page. Down: the load balancer
+ * first, which lets calls in flight finish, then api nodes and sysmon, workers, and Redis last. In between whatever dies
+ * is started again, and the session of a node that died is reported dead.
  *
  * A guard watches over this process itself: when it is killed, the guard ends what it had running.
  */
@@ -15,9 +15,10 @@ import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { Child, type ChildExit } from "./child.ts";
 import { ChildLog } from "./child-log.ts";
-import { DataDir } from "./data-dir.ts";
+import { DataDir, type RunningChild } from "./data-dir.ts";
 import { DeathReporter } from "./death-report.ts";
 import { Guard } from "./guard.ts";
+import { readBirth } from "./os-process.ts";
 import type { PlannedChild, Role } from "./plan.ts";
 import { prepareCluster } from "./prepare.ts";
 import { askReady } from "./ready.ts";
@@ -47,8 +48,9 @@ export interface ClusterOptions {
 export class Cluster implements Part {
   readonly #options: ClusterOptions;
   readonly #dataDir: DataDir;
-  readonly #guard: Guard;
+  readonly #guard = new Guard();
   readonly #children = new Map<Role, Child[]>();
+  readonly #running = new Map<number, RunningChild>();
   readonly #hopeless = Promise.withResolvers<never>();
   #deathReporter: DeathReporter | undefined;
   #isReady = false;
@@ -57,7 +59,6 @@ export class Cluster implements Part {
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.#dataDir = new DataDir(options.settings.dataDir);
-    this.#guard = new Guard(this.#dataDir.file("children"));
     this.#hopeless.promise.catch(() => {});
   }
 
@@ -66,7 +67,7 @@ export class Cluster implements Part {
     return `http://${lbHost === "0.0.0.0" ? "127.0.0.1" : lbHost}:${lbPort}`;
   }
 
-  /** Resolves when calls work. */
+  /** Resolves when calls work and sysmon's page is there. */
   async start(): Promise<void> {
     const { settings, env, events } = this.#options;
     const { children, env: nodeEnv, redisPort } = await prepareCluster(settings, env, this.#dataDir, events);
@@ -96,9 +97,9 @@ export class Cluster implements Part {
     for (const roles of STOP_ORDER) {
       await Promise.all(this.#inRoles(roles).map((child) => child.stop()));
     }
+    this.#guard.stop();
     await this.#deathReporter?.stop();
     this.#dataDir.close();
-    this.#guard.stop();
   }
 
   #add({ role, ...planned }: PlannedChild): void {
@@ -107,7 +108,8 @@ export class Cluster implements Part {
       ...planned,
       log: new ChildLog(name, this.#dataDir.file(`logs/${name}.log`), this.#options.print),
       onStarted: (pid) => {
-        this.#dataDir.noteStarted(pid, name);
+        this.#running.set(pid, { pid, birth: readBirth(pid), name });
+        this.#noteRunning();
         this.#options.events.emit("info", "child.started", { child: name, childPid: pid });
       },
       onExit: (exit) => this.#noteExit(exit),
@@ -125,7 +127,7 @@ export class Cluster implements Part {
 
   #noteExit({ name, pid, code, signal, session, deaths, restartsInMs }: ChildExit): void {
     const { events } = this.#options;
-    this.#dataDir.noteExited(pid);
+    if (this.#running.delete(pid)) this.#noteRunning();
     const isWanted = restartsInMs === undefined;
     const fields = { child: name, childPid: pid, code, signal, restartsInMs };
     events.emit(isWanted ? "info" : "warn", isWanted ? "child.stopped" : "child.died", fields);
@@ -137,6 +139,17 @@ export class Cluster implements Part {
     }
   }
 
+  /** For those who end it when this process is killed: the guard at once, and the next npm start on the same folder. */
+  #noteRunning(): void {
+    const running = [...this.#running.values()];
+    this.#guard.tell(running);
+    try {
+      this.#dataDir.writeChildren(running);
+    } catch (error) {
+      this.#options.events.emit("warn", "children.unwritten", { error: String(error) });
+    }
+  }
+
   #reportDeath(session: string): void {
     const { events } = this.#options;
     this.#deathReporter?.report(session).then(
@@ -145,17 +158,23 @@ export class Cluster implements Part {
     );
   }
 
+  /** Calls work, and sysmon shows its page. */
   async #untilReady(): Promise<void> {
+    await this.#untilAnswers(`${this.url}/ready`);
+    await this.#untilAnswers(`http://127.0.0.1:${this.#options.settings.sysmonPort}/`);
+    this.#isReady = true;
+  }
+
+  async #untilAnswers(url: string): Promise<void> {
     let tellAt = performance.now() + WAITING_TOLD_EVERY_MS;
     while (!this.#stopping) {
-      const answer = await askReady(this.url);
-      if (answer === "ready") break;
+      const answer = await askReady(url);
+      if (answer === "ready") return;
       if (performance.now() > tellAt) {
-        this.#options.events.emit("warn", "cluster.waiting", answer);
+        this.#options.events.emit("warn", "cluster.waiting", { url, ...answer });
         tellAt = performance.now() + WAITING_TOLD_EVERY_MS;
       }
       await delay(READY_POLL_MS);
     }
-    this.#isReady = true;
   }
 }

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { DataDir } from "./data-dir.ts";
-import { Guard } from "./guard.ts";
-import { isAlive, readBirth, waitUntilGone } from "./os-process.ts";
+import { isAlive, readBirth } from "./os-process.ts";
 
 function buildFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "data-dir-"));
@@ -71,28 +70,18 @@ test("the password is made once, for its owner only", async (t) => {
   assert.equal(statSync(dataDir.passwordFile()).mtimeMs, mtimeMs);
 });
 
-test("the guard ends every child when the process that it guards is gone, and none after a proper stop", async (t) => {
+test("a folder that was deleted is not written to, nor closed for the cluster that has it since", async (t) => {
   const folder = buildFolder(t);
   const dataDir = new DataDir(folder);
   await dataDir.open();
-  const [node, redis, spared] = [await buildSleeper(t), await buildSleeper(t), await buildSleeper(t)];
-  dataDir.noteStarted(node, "api-1");
-  dataDir.noteStarted(redis, "redis");
-  dataDir.noteStarted(spared, "worker-1");
-  dataDir.noteExited(spared);
-  const guard = new Guard(join(folder, "children"));
-  guard.start();
-  guard.stop();
-  assert.equal(await waitUntilGone(node, 5_000), true);
-  assert.equal(await waitUntilGone(redis, 5_000), true);
-  assert.equal(isAlive(spared), true);
+  dataDir.writeChildren([{ pid: 1, birth: "b", name: "redis" }]);
+  assert.equal(readFileSync(join(folder, "children"), "utf8"), "1 b redis\n");
+  rmSync(folder, { recursive: true });
+  assert.throws(() => dataDir.writeChildren([]), /is not this cluster's any more/);
 
-  dataDir.noteStarted(spared, "worker-1");
+  const next = new DataDir(folder);
+  await next.open();
   dataDir.close();
-  const idle = new Guard(join(folder, "children"));
-  idle.start();
-  const pid = idle.pid as number;
-  idle.stop();
-  assert.equal(await waitUntilGone(pid, 5_000), true);
-  assert.equal(isAlive(spared), true);
+  assert.throws(() => dataDir.writeChildren([]), /is not this cluster's any more/);
+  next.writeChildren([]);
 });

@@ -5,10 +5,11 @@
  * - `lock` names the npm start that has the folder. It is given up at the end, and whoever finds it naming a process
  *   that is gone takes it over.
  * - `children` names what this npm start has running, one `pid birth name` a line, rewritten whenever that changes. The
- *   guard (guard.sh) reads it when npm start is killed; the next npm start reads it and ends what is left, because two
- *   Redis servers on one append-only file would ruin it.
+ *   next npm start ends what is left of it, because two Redis servers on one append-only file would ruin it. Usually
+ *   nothing is left: the guard, which is told the same, has been there before.
  *
  * A pid stands beside the birth of its process: a number that the system gave to somebody else since is never believed.
+ * A folder that somebody deletes under a running cluster is not touched again: it may be another cluster's by then.
  */
 
 import { randomBytes } from "node:crypto";
@@ -20,10 +21,16 @@ import { isAlive, readBirth, waitUntilGone } from "./os-process.ts";
 
 const LEFTOVER_STOP_MS = 10_000;
 
+export interface RunningChild {
+  pid: number;
+  birth: string;
+  name: string;
+}
+
 export class DataDir {
   readonly path: string;
-  readonly #children = new Map<number, string>();
-  #isLocked = false;
+  /** What stands in the lock file while this npm start has the folder. */
+  #lockText = "";
 
   constructor(path: string) {
     this.path = path;
@@ -46,19 +53,19 @@ export class DataDir {
   }
 
   close(): void {
-    if (!this.#isLocked) return;
-    this.#isLocked = false;
+    if (!this.#isMine()) return;
     rmSync(this.file("children"), { force: true });
     rmSync(this.file("lock"), { force: true });
   }
 
-  noteStarted(pid: number, name: string): void {
-    this.#children.set(pid, `${readBirth(pid)} ${name}`);
-    this.#writeChildren();
-  }
-
-  noteExited(pid: number): void {
-    if (this.#children.delete(pid)) this.#writeChildren();
+  /** Throws when the folder is gone, or cannot be written to. */
+  writeChildren(children: RunningChild[]): void {
+    if (!this.#isMine()) throw new Error(`${this.path} is not this cluster's any more`);
+    writeFileSync(
+      this.file("children.new"),
+      children.map(({ pid, birth, name }) => `${pid} ${birth} ${name}\n`).join(""),
+    );
+    renameSync(this.file("children.new"), this.file("children"));
   }
 
   /** The password of this cluster's Redis, in a file for its owner only; made at the first start. */
@@ -83,7 +90,11 @@ export class DataDir {
       await delay(50);
       if (this.#readLock() === mine) break;
     }
-    this.#isLocked = true;
+    this.#lockText = mine;
+  }
+
+  #isMine(): boolean {
+    return this.#lockText !== "" && this.#readLock() === this.#lockText;
   }
 
   /** The lock appears with its content, or not at all. */
@@ -114,13 +125,6 @@ export class DataDir {
     });
     await Promise.all(left.map(({ pid }) => endLeftover(pid)));
     return left.map(({ name }) => name);
-  }
-
-  #writeChildren(): void {
-    if (!this.#isLocked) return;
-    const text = [...this.#children].map(([pid, rest]) => `${pid} ${rest}\n`).join("");
-    writeFileSync(this.file("children.new"), text);
-    renameSync(this.file("children.new"), this.file("children"));
   }
 }
 

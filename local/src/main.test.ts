@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -37,16 +37,39 @@ async function buildNpmStart(t: TestContext, settings: Record<string, string> = 
   const npmStart = nodeChild({ name: "npm start", script: join(root, "local/src/main.ts"), env });
   t.after(async () => {
     await npmStart.stop();
-    rmSync(dataDir, { recursive: true, maxRetries: 5 });
+    await until(() => findByDataDir(dataDir).length === 0, { ...SOON, what: `every process of ${dataDir} is gone` });
+    rmSync(dataDir, { recursive: true, force: true });
   });
   return { npmStart, url: `http://127.0.0.1:${env.LB_PORT}`, env, dataDir };
 }
 
 async function startCluster(t: TestContext, settings?: Record<string, string>): Promise<Running> {
   const running = await buildNpmStart(t, settings);
-  await running.npmStart.start();
-  assert.equal(await running.npmStart.untilLine(/^ready /, READY), `ready ${running.url}`);
+  await startAgain(running);
   return running;
+}
+
+/** On the same ports and the same folder. */
+async function startAgain({ npmStart, url }: Running): Promise<void> {
+  npmStart.stdout.length = 0;
+  await npmStart.start();
+  assert.equal(await npmStart.untilLine(/^ready /, READY), `ready ${url}`);
+}
+
+/** Whatever npm start runs, has in its environment where. */
+function findByDataDir(dataDir: string): string[] {
+  return readdirSync("/proc").filter(
+    (pid) => /^\d+$/.test(pid) && readEnvironment(pid).includes(`DATA_DIR=${dataDir}\0`),
+  );
+}
+
+/** Empty where the process is gone or is a zombie. */
+function readEnvironment(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 async function post(url: string, body: object): Promise<{ status: number; servedBy: string | null; body: object }> {
@@ -91,8 +114,8 @@ test("keeps the state across a stop and a start", async (t) => {
   const cluster = await startCluster(t);
   await post(`${cluster.url}/v1/processes`, { module: "accumulator", key: "bob", args: 41 });
   await cluster.npmStart.stop();
-  const again = await startCluster(t, { DATA_DIR: cluster.dataDir });
-  const called = await post(`${again.url}/v1/processes/accumulator/bob/call`, { message: { add: 1 } });
+  await startAgain(cluster);
+  const called = await post(`${cluster.url}/v1/processes/accumulator/bob/call`, { message: { add: 1 } });
   assert.deepEqual({ ...called.body, messageId: "" }, { reply: 42, messageId: "" });
 });
 
@@ -113,8 +136,32 @@ test("leaves nothing behind when it is killed itself", async (t) => {
   const children = readChildren(cluster);
   await cluster.npmStart.kill();
   await assertGone(children);
-  const again = await startCluster(t, { DATA_DIR: cluster.dataDir });
-  assert.equal((await fetch(`${again.url}/ready`)).status, 200);
+  await startAgain(cluster);
+  assert.equal((await fetch(`${cluster.url}/ready`)).status, 200);
+});
+
+for (const way of ["stopped", "killed"] as const) {
+  test(`leaves nothing behind when its folder was deleted and it is ${way}`, async (t) => {
+    const cluster = await startCluster(t);
+    const children = readChildren(cluster);
+    rmSync(cluster.dataDir, { recursive: true });
+    process.kill(children.get("worker-1") as number, "SIGKILL");
+    await cluster.npmStart.untilLine(/children\.unwritten/, SOON);
+    await (way === "killed" ? cluster.npmStart.kill() : cluster.npmStart.stop());
+    if (way === "stopped") assert.deepEqual(await cluster.npmStart.untilExit(), { code: 0, signal: null });
+    await assertGone(children);
+  });
+}
+
+test("stops at any moment of its start, and leaves nothing behind", async (t) => {
+  for (const afterMs of [0, 100, 250, 500, 1_000]) {
+    const { npmStart, dataDir } = await buildNpmStart(t);
+    await npmStart.start();
+    await until(() => findByDataDir(dataDir).length > 1, SOON);
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    await npmStart.stop();
+    assert.deepEqual(await npmStart.untilExit(), { code: 0, signal: null });
+  }
 });
 
 test("a second signal does not wait", async (t) => {

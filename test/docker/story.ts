@@ -59,6 +59,11 @@ async function startCounter(key: string): Promise<string> {
   return `accumulator/${key}`;
 }
 
+async function readNodes(): Promise<{ id: string; name: string; role: string }[]> {
+  const response = await fetch(`${project.sysmonUrl}/api/cluster`);
+  return ((await response.json()) as { nodes: { id: string; name: string; role: string }[] }).nodes;
+}
+
 test("a counter is started, cast to, called and stopped, and the worker tells its story", LIMIT, async () => {
   const started = await post("/v1/processes", { module: "accumulator", key: "alice", args: 100 });
   assert.deepEqual([started.status, started.body["pid"]], [201, "accumulator/alice"]);
@@ -78,11 +83,7 @@ test("a counter is started, cast to, called and stopped, and the worker tells it
 });
 
 test("sysmon's page shows every node", LIMIT, async () => {
-  const roles = async () => {
-    const response = await fetch(`${project.sysmonUrl}/api/cluster`);
-    const { nodes } = (await response.json()) as { nodes: { role: string }[] };
-    return nodes.map(({ role }) => role).sort();
-  };
+  const roles = async () => (await readNodes()).map(({ role }) => role).sort();
   await until(async () => (await roles()).join() === "api,api,sysmon,worker,worker", SOON);
 });
 
@@ -95,6 +96,30 @@ test("a counter goes on when a worker's container is killed", LIMIT, async () =>
   assert.equal((await call(pid, "total")).body["reply"], 40);
   await project.run("up", "-d", "--no-recreate", "--scale", "api=2", "--scale", "worker=2");
 });
+
+test(
+  "a worker's container that is killed and started again ends its predecessor's session at once",
+  LIMIT,
+  async (t) => {
+    const muchLonger = `SESSION_TTL_MS=${10 * SOON.withinMs}`;
+    const worker = (await project.run("run", "-d", "--no-deps", "-e", muchLonger, "worker")).trim();
+    t.after(async () => {
+      await docker("stop", worker);
+      await docker("rm", worker);
+    });
+    const hostname = await docker("inspect", "--format", "{{.Config.Hostname}}", worker);
+    const readSessions = async () => (await readNodes()).filter(({ name }) => name === `worker@${hostname}`);
+    await until(async () => (await readSessions()).length === 1, SOON);
+    const predecessors = await readSessions();
+    await docker("kill", worker);
+    assert.deepEqual(await readSessions(), predecessors);
+    await docker("start", worker);
+    await until(async () => {
+      const sessions = await readSessions();
+      return sessions.length === 1 && sessions[0]?.id !== predecessors[0]?.id;
+    }, SOON);
+  },
+);
 
 test("the load balancer finds a third api by itself", LIMIT, async () => {
   const pid = await startCounter("scaled");
