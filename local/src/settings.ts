@@ -44,7 +44,7 @@ const DESCRIPTIONS = [
   ["KEY_PREFIX", "gs", "prefix of every key in Redis"],
   ["SESSION_TTL_MS", "6000", "silence after which a node counts as dead"],
   ["API_TOKEN", "", "bearer token that callers must send"],
-  ["LOG_LEVEL", "info", "debug, info, warn or error"],
+  ["LOG_LEVEL", "info", "trace, debug, info, warn, error, fatal or silent"],
 ] as const;
 
 export const help = `npm start: the whole cluster on this machine, without Docker.
