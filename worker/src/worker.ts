@@ -63,7 +63,7 @@ export class Worker implements Part {
   async #retire(session: string): Promise<void> {
     const { link, keys } = this.#node;
     const evictions = Array.from({ length: keys.partitions }, (_, partition) =>
-      link.run("evict", [keys.live(partition)], [keys.base(partition), session, 0, 1]),
+      link.run("evict", [keys.live(partition)], [keys.base(partition), session, 0, "no"]),
     );
     await Promise.all(evictions);
   }

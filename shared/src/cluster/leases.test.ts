@@ -364,6 +364,25 @@ test("a message alone in hand when its node dies gains a death; its neighbours i
   assert.deepEqual(deaths, [0, 1, 2]);
 });
 
+test("where many processes died together, four deaths of a message make one", async () => {
+  const { pid, session, lease } = await aProcess();
+  const module = moduleOf(pid);
+  await send(pid, 1);
+  await claim(pid, session, lease.epoch);
+  let owner = session;
+  const deaths: number[] = [];
+  for (let life = 0; life < 4; life++) {
+    for (let other = 0; other < 5; other++) {
+      await link.call("sadd", keys.busy(other % keys.partitions, owner), `${module}/bystander-${other}`);
+    }
+    const heir = await joinWorker(module);
+    await evictSession(link, keys, owner);
+    owner = heir;
+    deaths.push((await claim(pid, heir)).messages[0]?.deaths ?? -1);
+  }
+  assert.deepEqual(deaths, [0, 0, 0, 1]);
+});
+
 test("a node that leaves, or is known not to have been ended by its messages, leaves them without a death", async () => {
   const { pid, session, lease } = await aProcess();
   const heir = await joinWorker(pid.split("/")[0] as string);

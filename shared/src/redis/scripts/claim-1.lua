@@ -55,11 +55,15 @@ if isRenewal then
   call("HSET", KEYS[1], "c", claimed)
 else
   epoch = call("INCR", base .. "epoch")
-  if record[13] == "1" or (owner ~= session and wasClaimedBy(record[10], owner)) then
+  if record[13] or (owner ~= session and wasClaimedBy(record[10], owner)) then
     if record[8] then
       record[16] = call("HINCRBY", KEYS[1], "j", 1)
     elseif #inHand == 1 then
-      call("HINCRBY", queue .. inHand[1], "stc", 1)
+      local job = queue .. inHand[1]
+      -- Where many died together each is hardly to blame: it takes four such deaths to make one.
+      if record[13] == "1" or call("HINCRBY", job, "bystander", 1) % 4 == 0 then
+        call("HINCRBY", job, "stc", 1)
+      end
     end
   end
   for _, id in ipairs(inHand) do

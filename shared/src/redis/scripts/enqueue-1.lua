@@ -59,7 +59,7 @@ if not isLive(owner) then
   end
   if busy then
     if wasClaimedBy(record[8], owner) then
-      call("HSET", KEYS[1], "k", "1")
+      call("HSET", KEYS[1], "k", "2")
     end
     if heir then
       call("SREM", base .. "ready:" .. moduleOf(pid), pid)

@@ -6,7 +6,7 @@
 -- Idempotent, and safe to be run by many nodes at once: a session that ended never comes back.
 --
 -- KEYS[1] the live set of the partition
--- ARGV base, session, limit, blameless ("1": the processes' messages in hand are known not to have ended it)
+-- ARGV base, session, limit, blame: may a message in hand have ended it? "yes", "maybe" where many were, "no"
 -- Returns how many processes are left; call again while that is not 0.
 --@include partition
 --@include queue
@@ -22,8 +22,8 @@ for _, pid in ipairs(call("SPOP", mine, limit)) do
   if record[1] == session then
     local heir = pickWorker(moduleOf(pid))
     call("HSET", key, "o", heir or "")
-    if ARGV[4] ~= "1" and wasClaimedBy(record[2], session) then
-      call("HSET", key, "k", "1")
+    if ARGV[4] ~= "no" and wasClaimedBy(record[2], session) then
+      call("HSET", key, "k", ARGV[4] == "yes" and "1" or "2")
     end
     giveTo(heir, pid)
   end
