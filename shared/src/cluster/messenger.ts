@@ -9,7 +9,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { deriveKey, randomKey } from "../process/key.ts";
 import { deriveMessageId, type MessageKind, newMessageId, partitionOfMessage } from "../process/message.ts";
-import type { Outcome } from "../process/outcome.ts";
+import { type Outcome, readKnown } from "../process/outcome.ts";
 import { type Pid, toPid } from "../process/pid.ts";
 import type { ProcessStatus } from "../process/status.ts";
 import type { Subscriber } from "../redis/subscriber.ts";
@@ -161,7 +161,7 @@ export class Messenger implements Part {
     const { delayMs, idempotencyKey } = posting;
     const message = this.#compose(pid, kind, content, { idempotencyKey }, { content, delayMs }, delayMs);
     const verdict = await this.#sender.accept(message, () => this.#enqueue(message, false));
-    if (verdict[0] === "known") readKnown(verdict[1], message);
+    if (verdict[0] === "known") readSame(verdict[1], message);
     return { messageId: message.id };
   }
 
@@ -224,7 +224,7 @@ export class Messenger implements Part {
       const decided = decide?.(verdict);
       if (decided) return await decided;
       if (verdict[0] === "known") {
-        const outcome = readKnown(verdict[1], message);
+        const outcome = readSame(verdict[1], message);
         return outcome ?? (await this.#waiting.poll(partition, id, timeoutMs));
       }
       return await expectation.outcome;
@@ -241,13 +241,12 @@ export class Messenger implements Part {
 }
 
 /** The outcome of a message that was known already, or undefined while it waits. Throws where the body differs. */
-function readKnown(known: string, { hash, id }: OutgoingMessage): Outcome | undefined {
-  const [kind, earlierHash] = known.split("|", 2);
-  if (hash && earlierHash !== hash) {
+function readSame(text: string, { hash, id }: OutgoingMessage): Outcome | undefined {
+  const known = readKnown(text);
+  if (hash && known.hash !== hash) {
     throw new ClusterError("idempotency_conflict", "the Idempotency-Key was used with another body", id);
   }
-  if (kind !== "o") return undefined;
-  return JSON.parse(known.slice(3 + (earlierHash?.length ?? 0))) as Outcome;
+  return known.outcome;
 }
 
 /** The reply in an outcome, or the error it carries, thrown. */

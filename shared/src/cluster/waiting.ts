@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Outcome } from "../process/outcome.ts";
+import { type Outcome, readKnown } from "../process/outcome.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
 import { ClusterError } from "../service/errors.ts";
@@ -127,9 +127,7 @@ export class Waiting {
   /** The outcome; undefined while the message waits; null where nothing is known of it. */
   async #find(partition: number, id: string): Promise<Outcome | undefined | null> {
     const known = await this.#link.call<string | null>("get", this.#keys.outcome(partition, id));
-    if (known === null) return null;
-    const [kind, hash] = known.split("|", 2);
-    return kind === "o" ? (JSON.parse(known.slice(3 + (hash?.length ?? 0))) as Outcome) : undefined;
+    return known === null ? null : readKnown(known).outcome;
   }
 }
 

@@ -4,8 +4,8 @@
  */
 
 import { partitionOfMessage } from "../process/message.ts";
-import type { Outcome } from "../process/outcome.ts";
-import { type Pid, splitPid } from "../process/pid.ts";
+import { readKnown } from "../process/outcome.ts";
+import { isPidPart, type Pid, splitPid } from "../process/pid.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import { type Keys, mailboxName } from "../redis/keys.ts";
 import type { ErrorCode } from "../service/errors.ts";
@@ -77,13 +77,13 @@ export class Snapshot {
   async readMessage(messageId: string): Promise<MessageView | undefined> {
     const partition = partitionOfMessage(messageId);
     if (partition === undefined || partition >= this.#keys.partitions) return undefined;
-    const known = await this.#link.call<string | null>("get", this.#keys.outcome(partition, messageId));
-    if (known === null) return undefined;
-    const [kind, hash = "", name = ""] = known.split("|", 3);
-    if (kind === "o") return { messageId, ...(JSON.parse(known.slice(3 + hash.length)) as Outcome) };
+    const text = await this.#link.call<string | null>("get", this.#keys.outcome(partition, messageId));
+    if (text === null) return undefined;
+    const known = readKnown(text);
+    if (known.outcome) return { messageId, ...known.outcome };
     const isInHand = await this.#link.call<number | null>(
       "lpos",
-      this.#keys.queue(partition, name, "active"),
+      this.#keys.queue(partition, known.mailbox, "active"),
       messageId,
     );
     return { messageId, status: isInHand === null ? "queued" : "running" };
@@ -150,5 +150,5 @@ function parseCursor(cursor: string | undefined, partitions: number): { partitio
 
 function isPid(text: string): boolean {
   const { module, key } = splitPid(text);
-  return /^[A-Za-z0-9._~-]{1,128}$/.test(module) && /^[A-Za-z0-9._~-]{1,128}$/.test(key);
+  return isPidPart(module) && isPidPart(key);
 }

@@ -16,3 +16,13 @@ export interface Outcome {
   reply?: unknown;
   error?: Failure;
 }
+
+/** What is kept under a message's id: in whose mailbox it waits, or its outcome; and the hash of a keyed body, or "". */
+export type Known = { hash: string; mailbox: string; outcome?: never } | { hash: string; outcome: Outcome };
+
+/** Reads `q|hash|mailbox` or `o|hash|outcome`, as the scripts write them. */
+export function readKnown(text: string): Known {
+  const [kind, hash = ""] = text.split("|", 2);
+  const rest = text.slice(hash.length + 3);
+  return kind === "o" ? { hash, outcome: JSON.parse(rest) as Outcome } : { hash, mailbox: rest };
+}
