@@ -9,6 +9,7 @@ import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
+import type { ServerModule } from "genserverless/server-module.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { ApiMetrics } from "./metrics.ts";
@@ -19,13 +20,15 @@ export class ApiService implements Part {
   readonly #inside: Lifecycle;
   #isOpen = false;
 
-  constructor(settings: ApiSettings, modules: ReadonlyMap<string, unknown>, log: Logger) {
+  constructor(settings: ApiSettings, modules: ReadonlyMap<string, ServerModule>, log: Logger) {
     const { cluster, host, port, drainMs, token } = settings;
     const node = createNode("api", cluster, log);
-    const { link, keys, subscriber, events, name } = node;
+    const { link, keys, subscriber, clock, events, name } = node;
     const storage = new StorageWatch(link);
     const knowsModule = (module: string) => modules.has(module);
-    const messenger = new Messenger({ link, keys, subscriber, knowsModule, isStorageFull: () => storage.isFull });
+    const rulesOf = (module: string) => modules.get(module);
+    const isStorageFull = () => storage.isFull;
+    const messenger = new Messenger({ link, keys, subscriber, clock, knowsModule, rulesOf, isStorageFull });
     const metrics = new ApiMetrics(events);
     const app = createApp({
       messenger,
@@ -39,7 +42,7 @@ export class ApiService implements Part {
     });
     const inFlight = () => metrics.inFlight;
     this.#server = new ApiServer({ app, host, port, drainMs, name, events, inFlight });
-    this.#inside = new Lifecycle([link, subscriber, storage, messenger, node.join()]);
+    this.#inside = new Lifecycle([link, subscriber, clock, storage, messenger, node.join()]);
   }
 
   async start(): Promise<void> {

@@ -1,5 +1,16 @@
-/** The door for module authors. Callers find theirs at `genserverless/client`. */
+/** The door for module authors. Callers find theirs at `genserverless/client`, tests of modules at `genserverless/testing`. */
 
-export type { Context, From, Log } from "./contract.ts";
-export { type CallReturn, type CastReturn, type InitReturn, type Next, noreply, ok, reply, stop } from "./returns.ts";
+export type { Context, From, Log, Missed, Pid } from "./contract.ts";
+export {
+  type CallReturn,
+  type CastReturn,
+  type InitReturn,
+  ignore,
+  type Next,
+  noreply,
+  ok,
+  reply,
+  stop,
+} from "./returns.ts";
+export { CallError, EffectError } from "./runtime/turn-errors.ts";
 export { type Definition, defineServer, type ServerModule } from "./server-module.ts";

@@ -8,10 +8,11 @@
 export const RETURN: unique symbol = Symbol.for("genserverless.return") as never;
 
 /**
- * What happens after the turn: `continue` runs handleContinue with the value before any other message; `hibernate` puts
- * the process to sleep at once instead of after its idle time.
+ * What happens after the turn: `continue` runs handleContinue with the value before any other message; `timeout` sends the
+ * process the info "timeout" unless another message comes within so many ms; `hibernate` puts it to sleep at once instead
+ * of after its idle time.
  */
-export type Next = "hibernate" | { readonly continue: unknown };
+export type Next = "hibernate" | { readonly continue: unknown } | { readonly timeout: number };
 
 export interface Ok<State> {
   readonly [RETURN]: "ok";
@@ -38,6 +39,11 @@ export interface StopStart {
   readonly reason: string;
 }
 
+/** init's other way to decline: no error, and no process. */
+export interface Ignore {
+  readonly [RETURN]: "ignore";
+}
+
 export interface Stop<State> {
   readonly [RETURN]: "stop";
   readonly reason: string;
@@ -51,8 +57,8 @@ export interface StopReply<Value, State> {
   readonly state: State;
 }
 
-export type InitReturn<State> = Ok<State> | StopStart;
-export type CallReturn<Value, State> = Reply<Value, State> | Stop<State> | StopReply<Value, State>;
+export type InitReturn<State> = Ok<State> | StopStart | Ignore;
+export type CallReturn<Value, State> = Reply<Value, State> | NoReply<State> | Stop<State> | StopReply<Value, State>;
 export type CastReturn<State> = NoReply<State> | Stop<State>;
 export type Return = InitReturn<unknown> | CallReturn<unknown, unknown> | CastReturn<unknown>;
 
@@ -66,9 +72,14 @@ export function reply<Value, State>(value: Value, state: State, next?: Next): Re
   return freeze({ [RETURN]: "reply", reply: value, state, next });
 }
 
-/** handleCast, handleInfo, handleContinue: goes on with this state. */
+/** Goes on with this state; in handleCall the reply comes later, by `ctx.reply(from, value)`. */
 export function noreply<State>(state: State, next?: Next): NoReply<State> {
   return freeze({ [RETURN]: "noreply", state, next });
+}
+
+/** init: there is to be no process, and that is no error. */
+export function ignore(): Ignore {
+  return freeze({ [RETURN]: "ignore" });
 }
 
 type AnyStop = StopStart | Stop<unknown> | StopReply<unknown, unknown>;

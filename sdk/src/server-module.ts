@@ -1,16 +1,36 @@
 /** `defineServer` makes a module of a definition, or says when the file is loaded which field of which module is wrong. */
 
-import { inspect } from "node:util";
+import { checkDefinition } from "./check-definition.ts";
 import type { Callbacks, InitCheck, StateOf } from "./contract.ts";
+import {
+  type AnyReturned,
+  type Calls,
+  type Casts,
+  type GivenCalls,
+  type GivenCasts,
+  readHandlers,
+} from "./handlers.ts";
 import type { CallReturn } from "./returns.ts";
 
 const SERVER_MODULE: unique symbol = Symbol.for("genserverless.module") as never;
 
 export const DEFAULT_TURN_TIMEOUT_MS = 30_000;
 export const DEFAULT_IDLE_AFTER_MS = 60_000;
+const DEFAULT_INTENSITY: Intensity = { crashes: 100, withinMs: 10_000 };
+const DEFAULT_MAILBOX = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
-export interface Definition<Started, Args, Call, Called extends CallReturn<unknown, StateOf<Started>>, Cast, Info>
-  extends Callbacks<Started, Args, Call, Called, Cast, Info> {
+export interface Definition<
+  Started,
+  Args,
+  Call,
+  Called extends CallReturn<unknown, StateOf<Started>>,
+  Cast,
+  Info,
+  CallArgs = unknown,
+  Replies = unknown,
+  CastArgs = unknown,
+  InfoArgs = unknown,
+> extends Callbacks<Started, Args, Call, Called, Cast, Info> {
   /** The first part of every pid of this module. */
   name: string;
   /** Rises with every change of the state's shape. */
@@ -19,6 +39,45 @@ export interface Definition<Started, Args, Call, Called extends CallReturn<unkno
   turnTimeoutMs?: number;
   /** After so many ms without a message a process is put to sleep, its state kept; 60,000 unless given, Infinity for never. */
   idleAfterMs?: number;
+  /** Whether the first message starts the process, init getting null: a virtual actor. */
+  onDemand?: boolean;
+  /** Whether the state outlives a stop: never, after any but a normal one (as it is unless given), or always. */
+  keepState?: KeepState;
+  /** When the state is written: with every turn unless given. docs/otp.md says what each other choice can lose. */
+  writePolicy?: WritePolicy;
+  /** A cast or info that fails is tried so often before it becomes a dead letter, the mailbox waiting; once unless given. */
+  retry?: Retry;
+  /** More crashes than this within the time, and the process is quarantined; 100 in 10,000 ms unless given. */
+  intensity?: Intensity;
+  /** What the mailbox holds before a message is refused; 10,000 messages and 64 MiB unless given. */
+  mailbox?: { messages?: number; bytes?: number };
+  /** Whether an exit signal becomes an info `{ type: "EXIT", pid, reason }` instead of ending the process. */
+  trapExit?: boolean;
+  /** The name of the state store; Redis unless given. */
+  store?: string;
+  /** Named handlers, each with a validator of its arguments; what names none of them goes to handleCall. */
+  calls?: GivenCalls<CallArgs, Replies, NoInfer<StateOf<Started>>>;
+  /** What names none of them goes to handleCast. */
+  casts?: GivenCasts<CastArgs, NoInfer<StateOf<Started>>>;
+  /** What names none of them goes to handleInfo. `timeout`, `DOWN` and `EXIT` name the messages of that text or type. */
+  infos?: GivenCasts<InfoArgs, NoInfer<StateOf<Started>>>;
+}
+
+export type KeepState = "never" | "after-crash" | "always";
+
+/** Every so many turns or ms, whichever comes first, or only when the process leaves a worker's memory. */
+export type WritePolicy = "every-turn" | "on-passivate" | { every: { turns?: number; ms?: number } };
+
+export interface Retry {
+  /** The first included. */
+  attempts: number;
+  /** Before the second attempt, in ms; `exponential` doubles it with each further one. None unless given. */
+  backoff?: number | { type: "fixed" | "exponential"; delay: number };
+}
+
+export interface Intensity {
+  crashes: number;
+  withinMs: number;
 }
 
 /** A checked definition. Without type arguments it is any module, as the runtime sees it. */
@@ -29,80 +88,73 @@ export interface ServerModule<
   Called extends CallReturn<unknown, StateOf<Started>> = CallReturn<unknown, StateOf<Started>>,
   Cast = unknown,
   Info = unknown,
+  CallArgs = Record<string, unknown>,
+  Replies = AnyReturned<StateOf<Started>>,
+  CastArgs = Record<string, unknown>,
+  InfoArgs = Record<string, unknown>,
 > extends Callbacks<Started, Args, Call, Called, Cast, Info> {
   readonly [SERVER_MODULE]: true;
   readonly name: string;
   readonly version: number;
   readonly turnTimeoutMs: number;
   readonly idleAfterMs: number;
+  readonly onDemand: boolean;
+  readonly keepState: KeepState;
+  readonly writePolicy: WritePolicy;
+  readonly retry: Retry;
+  readonly intensity: Intensity;
+  readonly mailbox: { readonly messages: number; readonly bytes: number };
+  readonly trapExit: boolean;
+  readonly store: string;
+  /** Undefined where there is no handler of the kind. */
+  readonly calls: Calls<CallArgs, Replies, StateOf<Started>> | undefined;
+  readonly casts: Casts<CastArgs, StateOf<Started>> | undefined;
+  readonly infos: Casts<InfoArgs, StateOf<Started>> | undefined;
 }
 
-export class InvalidModuleError extends Error {
-  override name = "InvalidModuleError";
-}
+type None = Record<never, never>;
 
 /** Throws InvalidModuleError, which names the module and the field. */
-export function defineServer<Started, Args, Call, Called extends CallReturn<unknown, StateOf<Started>>, Cast, Info>(
-  definition: Definition<Started, Args, Call, Called, Cast, Info> & InitCheck<Started>,
-): ServerModule<Started, Args, Call, Called, Cast, Info> {
+export function defineServer<
+  Started,
+  Args,
+  Call,
+  Called extends CallReturn<unknown, StateOf<Started>>,
+  Cast,
+  Info,
+  CallArgs = None,
+  Replies extends Record<keyof Replies, CallReturn<unknown, StateOf<Started>>> = None,
+  CastArgs = None,
+  InfoArgs = None,
+>(
+  definition: Definition<Started, Args, Call, Called, Cast, Info, CallArgs, Replies, CastArgs, InfoArgs> &
+    InitCheck<Started>,
+): ServerModule<Started, Args, Call, Called, Cast, Info, CallArgs, Replies, CastArgs, InfoArgs> {
   checkDefinition(definition);
-  const given: Definition<Started, Args, Call, Called, Cast, Info> = definition;
-  return Object.freeze({
+  const { calls, casts, infos, ...given } = definition as Definition<Started, Args, Call, Called, Cast, Info>;
+  const module: ServerModule<Started, Args, Call, Called, Cast, Info, CallArgs, Replies, CastArgs, InfoArgs> = {
     ...given,
     [SERVER_MODULE]: true as const,
     turnTimeoutMs: given.turnTimeoutMs ?? DEFAULT_TURN_TIMEOUT_MS,
     idleAfterMs: given.idleAfterMs ?? DEFAULT_IDLE_AFTER_MS,
-  });
+    onDemand: given.onDemand ?? false,
+    keepState: given.keepState ?? "after-crash",
+    writePolicy: given.writePolicy ?? "every-turn",
+    retry: given.retry ?? { attempts: 1 },
+    intensity: given.intensity ?? DEFAULT_INTENSITY,
+    mailbox: {
+      messages: given.mailbox?.messages ?? DEFAULT_MAILBOX.messages,
+      bytes: given.mailbox?.bytes ?? DEFAULT_MAILBOX.bytes,
+    },
+    trapExit: given.trapExit ?? false,
+    store: given.store ?? "redis",
+    calls: readHandlers(calls),
+    casts: readHandlers(casts),
+    infos: readHandlers(infos),
+  };
+  return Object.freeze(module);
 }
 
 export function isServerModule(value: unknown): value is ServerModule {
   return typeof value === "object" && value !== null && SERVER_MODULE in value;
-}
-
-const PID_PART = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-const DURATION = `a whole number of ms from 1 to ${LONGEST_TIMER_MS}`;
-
-type Rule = [isRight: (value: unknown) => boolean, what: string];
-
-const CALLBACK: Rule = [(value) => typeof value === "function", "a function"];
-
-const RULES: Record<keyof Definition<unknown, unknown, unknown, never, unknown, unknown>, Rule> = {
-  name: [isPidPart, "1 to 128 characters of [A-Za-z0-9._~-], and neither . nor .."],
-  version: [(value) => Number.isSafeInteger(value) && Number(value) >= 1, "a positive whole number"],
-  turnTimeoutMs: [isDuration, DURATION],
-  idleAfterMs: [(value) => value === Infinity || isDuration(value), `${DURATION}, or Infinity for never`],
-  init: CALLBACK,
-  handleCall: CALLBACK,
-  handleCast: CALLBACK,
-  handleInfo: CALLBACK,
-  handleContinue: CALLBACK,
-  terminate: CALLBACK,
-};
-
-const REQUIRED: readonly string[] = ["name", "version", "init"];
-
-function checkDefinition(definition: object): void {
-  const fields: Record<string, unknown> = { ...definition };
-  const module = isPidPart(fields["name"]) ? `module ${fields["name"]}` : "module";
-  for (const [field, [isRight, what]] of Object.entries(RULES)) {
-    const value = fields[field];
-    if (value === undefined && !REQUIRED.includes(field)) continue;
-    if (!isRight(value)) throw new InvalidModuleError(`${module}: ${field} must be ${what}, not ${show(value)}`);
-  }
-  const stranger = Object.keys(fields).find((field) => !Object.hasOwn(RULES, field));
-  if (stranger === undefined) return;
-  throw new InvalidModuleError(`${module}: unknown field ${stranger}; known are ${Object.keys(RULES).join(", ")}`);
-}
-
-function isPidPart(value: unknown): boolean {
-  return typeof value === "string" && PID_PART.test(value);
-}
-
-function isDuration(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LONGEST_TIMER_MS;
-}
-
-function show(value: unknown): string {
-  return inspect(value, { depth: 0, maxStringLength: 80, breakLength: Infinity, customInspect: false });
 }

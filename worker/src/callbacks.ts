@@ -5,18 +5,40 @@
 
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Log } from "genserverless";
-import type { ReturningCallback } from "genserverless/interpret.ts";
+import type { ReturningCallback } from "genserverless/runtime/interpret.ts";
+import {
+  describeError,
+  failWith,
+  failWithTimeout,
+  invoke,
+  readTurn,
+  type TurnResult,
+} from "genserverless/runtime/turn.ts";
+import { type Effect, TurnContext } from "genserverless/runtime/turn-context.ts";
 import type { Activation } from "./activation.ts";
-import { currentTurn, TurnContext } from "./context.ts";
-import { describeError, failWith, failWithTimeout, invoke, readTurn, type TurnResult } from "./turn.ts";
+import { currentTurn } from "./current-turn.ts";
+import { TurnDoor, type TurnDoorOptions, type TurnOrigin } from "./turn-door.ts";
 
-export interface CallbacksOptions {
+export interface CallbacksOptions extends TurnDoorOptions {
   log: Log;
   events: Events;
   /** Whether a callback that waits holds anything up. */
   holdsUp: () => boolean;
   /** Called when such a callback has been waiting for `WAIT_MS`, and awaited before its value is taken. */
   onWaiting: () => Promise<void>;
+}
+
+/** The message that a callback is given, or what it is given instead. */
+export interface Occasion extends TurnOrigin {
+  messageId: string;
+  attempt: number;
+  content: unknown;
+}
+
+/** What a callback came to, and what it wants done if that counts. */
+export interface Taken {
+  result: TurnResult;
+  effects: readonly Effect[];
 }
 
 const WAIT_MS = 5;
@@ -41,33 +63,44 @@ export class Callbacks {
   }
 
   /** Runs one callback on the current state and reads what it returned. Never throws. */
-  async take(callback: ReturningCallback, messageId: string, content: unknown): Promise<TurnResult> {
-    const { module, lease, state } = this.#activation;
-    const ctx = new TurnContext(lease.pid, messageId, this.#options.log);
+  async take(callback: ReturningCallback, occasion: Occasion): Promise<Taken> {
+    const { module, state } = this.#activation;
+    const ctx = this.#open(occasion);
     try {
-      const returned = await this.#settle(() => invoke(module, callback, messageId, content, state, ctx), ctx);
-      return readTurn(module, callback, returned);
+      const start = () => invoke(module, callback, occasion.content, state, ctx);
+      const returned = await this.#settle(() => currentTurn.run(ctx, start), ctx);
+      return { result: readTurn(module, callback, returned), effects: ctx.effects };
     } catch (error) {
-      return error === TIMED_OUT ? failWithTimeout(module, callback) : failWith(module, callback, error);
+      const result = error === TIMED_OUT ? failWithTimeout(module, callback) : failWith(module, callback, error);
+      return { result, effects: [] };
     } finally {
       ctx.seal("its callback has returned");
     }
   }
 
-  /** Runs terminate where the module has it; what goes wrong in it is only told. */
-  async terminate(reason: string, messageId: string, state: unknown): Promise<void> {
+  /** Runs terminate where the module has it; what goes wrong in it is only told. Returns what it wants done. */
+  async terminate(reason: string, occasion: Occasion, state: unknown): Promise<readonly Effect[]> {
     const { module, lease } = this.#activation;
-    if (!module.terminate) return;
-    const ctx = new TurnContext(lease.pid, messageId, this.#options.log);
+    if (!module.terminate) return [];
+    const ctx = this.#open(occasion);
     try {
       await this.#settle(() => currentTurn.run(ctx, () => module.terminate?.(reason, state as never, ctx)), ctx);
+      return ctx.effects;
     } catch (error) {
       const what = error === TIMED_OUT ? "exceeded its deadline" : `threw ${describeError(error)[0]}`;
       const fields = { pid: lease.pid, reason: `${module.name}.terminate ${what}` };
       this.#options.events.emit("warn", "terminate.failed", fields);
+      return [];
     } finally {
       ctx.seal("terminate has returned");
     }
+  }
+
+  #open(occasion: Occasion): TurnContext {
+    const { lease, ties } = this.#activation;
+    const door = new TurnDoor(this.#options, this.#activation, occasion);
+    const facts = { pid: lease.pid, messageId: occasion.messageId, attempt: occasion.attempt };
+    return new TurnContext(facts, door, ties, this.#options.log);
   }
 
   async #settle(start: () => unknown, ctx: TurnContext): Promise<unknown> {

@@ -6,6 +6,7 @@
 
 import type { Leases } from "@genserverless/shared/cluster/leases.ts";
 import type { Member } from "@genserverless/shared/cluster/members.ts";
+import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
@@ -14,6 +15,7 @@ import type { Host } from "./host.ts";
 export interface ChoresOptions {
   host: Host;
   leases: Leases;
+  outboxes: Outboxes;
   link: RedisLink;
   events: Events;
   partitions: number;
@@ -22,11 +24,14 @@ export interface ChoresOptions {
 
 const TICK_MS = 250;
 const FAIR_MARGIN = 1.2;
+/** Every beat rings anyway. */
+const LONGEST_RING_MS = 60_000;
 
 export class Chores implements Part {
   readonly #options: ChoresOptions;
   #timer: NodeJS.Timeout | undefined;
-  #dueAt = new Map<number, number>();
+  /** When each partition is to be rung next. */
+  readonly #rings = new Map<number, { at: number; timer: NodeJS.Timeout }>();
   #share: number[] = [];
   #isBalanced = true;
   #passivating: Promise<void> | undefined;
@@ -42,6 +47,8 @@ export class Chores implements Part {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    for (const { timer } of this.#rings.values()) clearTimeout(timer);
+    this.#rings.clear();
   }
 
   /** On each beat: look for mail that no wake-up told of, refresh the due times, even the load out. */
@@ -51,6 +58,7 @@ export class Chores implements Part {
     this.look();
     for (const partition of this.#share) void this.#ring(partition);
     for (const partition of this.#share) void this.#guard(this.#options.leases.sweep(partition));
+    for (const partition of this.#share) void this.#guard(this.#options.outboxes.emptyLeftBehind(partition));
     const mine = workers.find(({ session }) => session === this.#options.session());
     this.#balance(workers.filter(({ modules }) => modules === mine?.modules));
   }
@@ -73,25 +81,25 @@ export class Chores implements Part {
     this.#passivating ??= this.#guard(this.#options.host.passivateIdle()).then(() => {
       this.#passivating = undefined;
     });
-    const soon = Date.now() + TICK_MS;
-    for (const [partition, dueAt] of this.#dueAt) if (dueAt <= soon) this.#ringAt(partition, dueAt);
   }
 
-  #ringAt(partition: number, dueAt: number): void {
-    this.#dueAt.delete(partition);
-    setTimeout(() => void this.#ring(partition), Math.max(0, dueAt - Date.now()));
-  }
-
-  /** A delayed message was accepted: somebody has to ring when it is due. */
-  noteDue(partition: number, dueAt: number): void {
-    const known = this.#dueAt.get(partition);
-    if (known === undefined || dueAt < known) this.#dueAt.set(partition, dueAt);
+  /** A delayed message is due in so many ms: somebody has to ring then. */
+  noteDue(partition: number, inMs: number): void {
+    const at = performance.now() + inMs;
+    const known = this.#rings.get(partition);
+    if (known && known.at <= at) return;
+    clearTimeout(known?.timer);
+    const timer = setTimeout(() => void this.#ring(partition), Math.min(inMs, LONGEST_RING_MS));
+    this.#rings.set(partition, { at, timer });
   }
 
   async #ring(partition: number): Promise<void> {
-    let next = await this.#guard(this.#options.leases.ring(partition));
-    while (next === 1) next = await this.#guard(this.#options.leases.ring(partition));
-    if (next) this.noteDue(partition, next);
+    clearTimeout(this.#rings.get(partition)?.timer);
+    this.#rings.delete(partition);
+    const { leases } = this.#options;
+    let next = await this.#guard(leases.ring(partition));
+    while (next === 0) next = await this.#guard(leases.ring(partition));
+    if (next !== undefined && next > 0) this.noteDue(partition, next);
   }
 
   /** Each worker rings and sweeps its share of the partitions; after a change of members two may do one, or, for a beat, none. */

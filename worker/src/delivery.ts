@@ -21,5 +21,5 @@ export function readDelivery(text: string): Delivery {
     MessageKind,
     string,
   ];
-  return { pid, epoch, revision: Number(revision), message: { id, kind, envelope, deaths: 0, blame: "" } };
+  return { pid, epoch, revision: Number(revision), message: { id, kind, envelope, deaths: 0, blame: "", tries: 0 } };
 }

@@ -11,24 +11,18 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fetched, Lease, Leases } from "@genserverless/shared/cluster/leases.ts";
+import type { Fetched, Lease } from "@genserverless/shared/cluster/leases.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { AnswerLost, RedisDown, type RedisLink } from "@genserverless/shared/redis/connection.ts";
-import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
-import type { Events } from "@genserverless/shared/service/events.ts";
-import type { Log } from "genserverless";
+import { moduleOf } from "@genserverless/shared/redis/keys.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { Activation, LEAST_WIDTH } from "./activation.ts";
 import type { Delivery } from "./delivery.ts";
-import { Run, type RunOptions } from "./run.ts";
+import { Run, type RunEnd, type RunOptions } from "./run.ts";
+import { letGo, storeState } from "./store-state.ts";
 
-export interface HostOptions {
+export interface HostOptions extends Omit<RunOptions, "shouldLeave" | "hasBacklog" | "noteTurns" | "noteWaiting"> {
   link: RedisLink;
-  keys: Keys;
-  leases: Leases;
-  modules: ReadonlyMap<string, ServerModule>;
-  events: Events;
-  log: Log;
   mostActivations: number;
   mostRunning: number;
   /** Called when Redis says that the session is dead. */
@@ -55,6 +49,8 @@ export class Host {
   #session = "";
   #isDraining = false;
   #turns = 0;
+  /** Turns under way that wait for another process, and so need no place. */
+  #waiting = 0;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -64,6 +60,10 @@ export class Host {
       hasBacklog: () => this.#backlog.size > 0,
       noteTurns: (turns) => {
         this.#turns += turns;
+      },
+      noteWaiting: (change) => {
+        this.#waiting += change;
+        if (change > 0) this.#takeFromBacklog();
       },
     };
   }
@@ -101,12 +101,18 @@ export class Host {
     if (running) {
       running.wasWoken = true;
       running.delivered = delivered ?? running.delivered;
-    } else if (this.#running.size >= this.#options.mostRunning) {
+    } else if (this.#running.size - this.#waiting >= this.#options.mostRunning) {
       this.#backlog.add(pid);
     } else if (this.#session) {
       this.#running.set(pid, { run: undefined, wasWoken: false, yields: false, delivered });
       void this.#serve(pid);
     }
+  }
+
+  /** Somebody has ended the process under our hands. */
+  forget(pid: Pid): void {
+    this.#running.get(pid)?.run?.abandon();
+    this.#held.delete(pid);
   }
 
   /** Drops everything: the session is dead. */
@@ -136,8 +142,9 @@ export class Host {
     await this.#release(idle, (lease) => this.#options.leases.handOver(lease));
   }
 
-  /** Puts to sleep what has been idle for its time, and the least recently used of too many. */
+  /** Puts to sleep what has been idle for its time, and the least recently used of too many; stores what is due to be. */
   async passivateIdle(now = Date.now()): Promise<void> {
+    for (const activation of this.#listIdle()) if (activation.mustStore()) await this.#store(activation);
     const surplus = this.#held.size - this.#options.mostActivations;
     const isDue = ({ lastUsedAt, idleAfterMs }: Activation, index: number) =>
       index < surplus || now - lastUsedAt >= idleAfterMs;
@@ -157,12 +164,26 @@ export class Host {
     const release = async (activation: Activation) => {
       const { lease } = activation;
       if (this.#running.has(lease.pid) || this.#held.get(lease.pid) !== activation) return;
+      if (!(await this.#store(activation)) || this.#running.has(lease.pid)) return;
       this.#held.delete(lease.pid);
       const isGone = await giveUp(lease).catch(() => false);
       const isTaken = this.#running.has(lease.pid) || this.#held.has(lease.pid);
       if (!isGone && !isTaken && lease.session === this.#session) this.#hold(lease.pid, activation);
     };
     await Promise.all(activations.map(release));
+  }
+
+  /** No message may come between: the process counts as running meanwhile. */
+  async #store(activation: Activation): Promise<boolean> {
+    if (!activation.isDirty) return true;
+    const { pid } = activation.lease;
+    const mine: Running = { run: undefined, wasWoken: false, yields: false, delivered: undefined };
+    this.#running.set(pid, mine);
+    const isStored = await storeState(activation, this.#options.leases).catch(() => false);
+    if (!isStored && this.#held.get(pid) === activation) this.#held.delete(pid);
+    if (this.#running.get(pid) === mine) this.#running.delete(pid);
+    if (mine.wasWoken) this.#take(pid, mine.delivered);
+    return isStored;
   }
 
   async #serve(pid: Pid): Promise<void> {
@@ -202,6 +223,8 @@ export class Host {
     const claimed = await leases.claim(pid, session, known?.lease.epoch ?? "", width);
     // The session may have been lost while the answer was under way.
     if (this.#running.get(pid) !== mine) return;
+    if (claimed.verdict === "later") return;
+    if (claimed.verdict === "held" && known) await letGo(known, leases);
     if (claimed.verdict !== "ok") {
       this.#held.delete(pid);
       if (claimed.verdict === "dead") this.#options.onDead();
@@ -229,7 +252,7 @@ export class Host {
     mine.run = undefined;
     this.#leaving.delete(pid);
     mine.yields = end === "yielded";
-    if (end !== "idle" && end !== "yielded") this.#held.delete(pid);
+    if (!STAYS.has(end)) this.#held.delete(pid);
     else if (this.#running.get(pid) === mine) this.#hold(pid, activation);
     // Refused: somebody else has it, or this session claims it anew.
     if (end === "lost") mine.wasWoken = true;
@@ -269,6 +292,8 @@ export class Host {
   }
 }
 
+/** After these ends of a run the lease is still ours. */
+const STAYS = new Set<RunEnd>(["idle", "yielded", "later"]);
 const BATCH = 500;
 
 function inBatches<T>(items: readonly T[]): T[][] {
@@ -288,5 +313,5 @@ function toActivation(
   claimed: ConstructorParameters<typeof Activation>[2],
 ): Activation {
   const lease = { pid, partition, session, epoch: claimed.epoch, revision: claimed.revision };
-  return new Activation(module, lease, claimed);
+  return new Activation(module, lease, claimed, claimed.stateText);
 }

@@ -1,24 +1,35 @@
 /** What the turns of a batch came to, until a commit takes it. */
 
-import type { Settlement } from "@genserverless/shared/cluster/leases.ts";
+import type { Act, Settlement } from "@genserverless/shared/cluster/leases.ts";
+import type { ErrorCode } from "@genserverless/shared/service/errors.ts";
 import type { Message } from "./message.ts";
-import type { TurnFailure } from "./turn.ts";
 
 export interface LedgerPage {
   settlements: Settlement[];
+  acts: Act[];
   bytes: number;
   turns: number;
 }
 
+export interface LedgerFailure {
+  code: ErrorCode;
+  detail: string;
+  stack: string[];
+}
+
 export class Ledger {
-  #page: LedgerPage = { settlements: [], bytes: 0, turns: 0 };
+  #page: LedgerPage = emptyPage();
 
   get isEmpty(): boolean {
-    return this.#page.settlements.length === 0;
+    return this.#page.settlements.length === 0 && this.#page.acts.length === 0;
   }
 
   noteTurn(): void {
     this.#page.turns += 1;
+  }
+
+  addActs(acts: readonly Act[]): void {
+    if (acts.length > 0) this.#page.acts.push(...acts);
   }
 
   /** The message was handled; `replyText` is JSON text, or undefined where there is no reply. */
@@ -27,8 +38,19 @@ export class Ledger {
     this.#add(message, { verdict: "done", outcome: `{"status":"done"${reply}}` });
   }
 
+  /** The call was taken, and is answered later. */
+  defer(message: Message): void {
+    this.#add(message, { verdict: "deferred", outcome: "" });
+  }
+
+  /** The message counts no more: its timer was cancelled, its monitor or link ended. */
+  settleDropped(message: Message, detail: string): void {
+    const outcome = JSON.stringify({ status: "dropped", error: { code: "cancelled", detail } });
+    this.#add(message, { verdict: "done", outcome });
+  }
+
   /** The message failed; where it is dead it is kept as a dead letter. */
-  settleFailed(message: Message, { code, detail, stack }: TurnFailure, isDead: boolean): void {
+  settleFailed(message: Message, { code, detail, stack }: LedgerFailure, isDead: boolean): void {
     const outcome = JSON.stringify({ status: "failed", error: { code, detail } });
     this.#add(message, isDead ? { verdict: "dead", outcome, reason: detail, stack } : { verdict: "done", outcome });
   }
@@ -36,7 +58,7 @@ export class Ledger {
   /** Takes everything out, for a commit. */
   take(): LedgerPage {
     const page = this.#page;
-    this.#page = { settlements: [], bytes: 0, turns: 0 };
+    this.#page = emptyPage();
     return page;
   }
 
@@ -45,4 +67,8 @@ export class Ledger {
     this.#page.settlements.push({ id, replyTo, hash, keepMs, ...what });
     this.#page.bytes += bytes;
   }
+}
+
+function emptyPage(): LedgerPage {
+  return { settlements: [], acts: [], bytes: 0, turns: 0 };
 }

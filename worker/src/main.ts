@@ -2,8 +2,8 @@ import { createNode } from "@genserverless/shared/cluster/node.ts";
 import { Lifecycle, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { loadModules } from "genserverless/load-modules.ts";
+import { describeError } from "genserverless/runtime/turn.ts";
 import { readWorkerSettings } from "./config.ts";
-import { describeError } from "./turn.ts";
 import { Worker } from "./worker.ts";
 
 try {

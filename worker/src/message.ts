@@ -2,6 +2,7 @@
 
 import type { Fetched } from "@genserverless/shared/cluster/leases.ts";
 import type { MessageKind } from "@genserverless/shared/process/message.ts";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
 
 export interface Message {
   id: string;
@@ -11,18 +12,50 @@ export interface Message {
   replyTo: string;
   hash: string;
   keepMs: number;
+  /** When the caller stops waiting, in ms since the epoch; undefined where it did not say. */
+  deadline: number | undefined;
+  /** The processes whose turns wait for this one. */
+  chain: readonly Pid[];
+  /** The name of the timer that sent it. */
+  timer: string | undefined;
   bytes: number;
   deaths: number;
   blame: string;
+  tries: number;
 }
 
-export function openMessage({ id, kind, envelope, deaths, blame }: Fetched): Message {
-  const { f = "", h = "", k = 60_000, m } = readEnvelope(envelope);
-  return { id, kind, content: m, replyTo: f, hash: h, keepMs: k, bytes: Buffer.byteLength(envelope), deaths, blame };
+interface Envelope {
+  f?: string;
+  h?: string;
+  k?: number;
+  d?: number;
+  c?: readonly Pid[];
+  t?: string;
+  m?: unknown;
+}
+
+export function openMessage({ id, kind, envelope, deaths, blame, tries }: Fetched): Message {
+  const { f = "", h = "", k = 60_000, d, c = [], t, m } = readEnvelope(envelope);
+  const bytes = Buffer.byteLength(envelope);
+  return {
+    id,
+    kind,
+    content: m,
+    replyTo: f,
+    hash: h,
+    keepMs: k,
+    deadline: d,
+    chain: c,
+    timer: t,
+    bytes,
+    deaths,
+    blame,
+    tries,
+  };
 }
 
 /** What another tool has made of a job is no envelope, and still a message. */
-function readEnvelope(text: string): { f?: string; h?: string; k?: number; m?: unknown } {
+function readEnvelope(text: string): Envelope {
   try {
     const envelope: unknown = JSON.parse(text);
     return typeof envelope === "object" && envelope !== null ? envelope : { m: envelope };

@@ -10,7 +10,7 @@
 import { Worker as Thread } from "node:worker_threads";
 import type { ClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
-import { currentTurn } from "./context.ts";
+import { currentTurn } from "./current-turn.ts";
 
 const MOST_BLOCKED_MS = 4_000;
 const PULSE_MS = 100;

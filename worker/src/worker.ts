@@ -2,11 +2,14 @@
 
 import { Leases } from "@genserverless/shared/cluster/leases.ts";
 import type { Membership } from "@genserverless/shared/cluster/members.ts";
+import { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Node } from "@genserverless/shared/cluster/node.ts";
+import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
+import { Calls } from "./calls.ts";
 import { Chores } from "./chores.ts";
 import type { WorkerSettings } from "./config.ts";
 import { readDelivery } from "./delivery.ts";
@@ -21,16 +24,42 @@ export class Worker implements Part {
   readonly #chores: Chores;
   readonly #membership: Membership;
   readonly #watchdog: Watchdog;
+  readonly #messenger: Messenger;
+  readonly #outboxes: Outboxes;
   #channel = "";
 
   constructor(node: Node, settings: WorkerSettings, modules: ReadonlyMap<string, ServerModule>, log: Log) {
-    const { link, keys, events, subscriber } = node;
+    const { link, keys, events, subscriber, clock } = node;
     const leases = new Leases(link, keys);
     this.#node = node;
+    const rulesOf = (module: string) => modules.get(module);
+    const knowsModule = (module: string) => modules.has(module);
+    this.#messenger = new Messenger({
+      link,
+      keys,
+      subscriber,
+      clock,
+      rulesOf,
+      knowsModule,
+      isStorageFull: () => false,
+    });
+    this.#outboxes = new Outboxes({ link, keys, events });
+    const messenger = this.#messenger;
+    const outboxes = this.#outboxes;
+    const calls = new Calls({ link, keys, messenger, clock });
     const onDead = () => this.#membership.check();
-    this.#host = new Host({ ...settings, link, keys, leases, modules, events, log, onDead });
+    const parts = { link, keys, leases, modules, events, log, clock, messenger, outboxes, calls };
+    this.#host = new Host({ ...settings, ...parts, onDead });
     const session = () => this.#membership.session;
-    this.#chores = new Chores({ host: this.#host, leases, link, events, partitions: keys.partitions, session });
+    this.#chores = new Chores({
+      host: this.#host,
+      leases,
+      outboxes,
+      link,
+      events,
+      partitions: keys.partitions,
+      session,
+    });
     this.#watchdog = new Watchdog(settings.cluster, node.name);
     this.#membership = node.join({
       modules: [...modules.keys()],
@@ -44,6 +73,8 @@ export class Worker implements Part {
 
   async start(): Promise<void> {
     await this.#watchdog.start();
+    await this.#node.clock.start();
+    await this.#messenger.start();
     await this.#membership.start();
     await this.#chores.start();
     this.#chores.look();
@@ -54,6 +85,8 @@ export class Worker implements Part {
     const { session } = this.#membership;
     if (session) await this.#retire(session).catch(() => {});
     await this.#host.drain(DRAIN_MS);
+    await this.#messenger.stop();
+    await this.#node.clock.stop();
     await this.#membership.stop();
     this.#host.drop();
     await this.#watchdog.stop();
@@ -77,14 +110,16 @@ export class Worker implements Part {
     await subscriber.subscribe(this.#channel, (text) => this.#hear(text));
   }
 
-  /** A wake-up is a pid, a pid with a message, or `due <partition> <ms>`. */
+  /** A wake-up is a pid, a pid with a message, `due <partition> <ms>`, `drop <pid>`, or `out <partition> <mailbox>`. */
   #hear(text: string): void {
     if (text.includes("\n")) {
       this.#host.deliver(readDelivery(text));
       return;
     }
-    const due = /^due (\d+) (\d+)$/.exec(text);
-    if (due) this.#chores.noteDue(Number(due[1]), Number(due[2]));
+    const [word = "", first = "", second = ""] = text.split(" ");
+    if (word === "due") this.#chores.noteDue(Number(first), Number(second));
+    else if (word === "drop") this.#host.forget(first as Pid);
+    else if (word === "out") void this.#outboxes.empty(Number(first), second);
     else this.#host.wake(text as Pid);
   }
 }

@@ -18,6 +18,8 @@ export interface Fetched {
   deaths: number;
   /** The stack in which it blocked a node, or "". */
   blame: string;
+  /** How often it has failed and is to be tried again. */
+  tries: number;
 }
 
 /** The right to run a process: what a commit must name. */
@@ -46,18 +48,23 @@ export interface Claimed {
   messages: Fetched[];
   /** How many nodes have died with the continuation in hand. */
   continueDeaths: number;
+  /** The fields of its ties; none where the lease was renewed. */
+  ties: [field: string, text: string][];
 }
 
 export interface NotClaimed {
-  /** `dead`: the session is; `gone`: the process is; `moved`: it is another's; `stale`: a later claim was made. */
-  verdict: "dead" | "gone" | "moved" | "stale";
+  /**
+   * `dead`: the session is; `gone`: the process is; `moved`: it is another's; `stale`: a later claim was made; `held`: it is
+   * paused or quarantined; `later`: a failed message waits for its next try.
+   */
+  verdict: "dead" | "gone" | "moved" | "stale" | "held" | "later";
 }
 
 export interface Settlement {
   id: string;
-  /** `dead` keeps the message as a dead letter. */
-  verdict: "done" | "dead";
-  /** The outcome's JSON text. */
+  /** `dead` keeps the message as a dead letter; `deferred` leaves its caller waiting for an `answer`. */
+  verdict: "done" | "dead" | "deferred";
+  /** The outcome's JSON text; "" where it is deferred. */
   outcome: string;
   replyTo: string;
   hash: string;
@@ -66,8 +73,37 @@ export interface Settlement {
   stack?: string[];
 }
 
+/** What a commit makes true beside state and outcomes: a name and its words, as commit-1.lua takes them. */
+export type Act =
+  | ["send", kind: SendKind, target: string, id: string, delayMs: number, options: string, envelope: string]
+  | ["arm", id: string, dueAt: number, envelope: string]
+  | ["disarm", id: string]
+  | ["tie", field: string, text: string]
+  | ["untie", field: string]
+  | ["watch", field: string, text: string]
+  | ["unwatch", field: string]
+  | ["answer", id: string, outcome: string]
+  | ["options", text: string]
+  | ["retry", id: string, delayMs: number]
+  | ["quarantine", why: string];
+
+export type SendKind =
+  | "cast"
+  | "info"
+  | "start"
+  | "stop"
+  | "exit"
+  | "link"
+  | "unlink"
+  | "monitor"
+  | "demonitor"
+  | "join"
+  | "leave"
+  | "publish"
+  | "reply";
+
 export interface CommitRequest {
-  /** How many messages to fetch next; 0 leaves the mail where it is. */
+  /** How many messages to fetch next; 0 leaves the mail where it is, and so does -1, while a turn is under way. */
   width: number;
   /** The new state's JSON text; undefined where it has not changed. */
   stateText: string | undefined;
@@ -79,6 +115,9 @@ export interface CommitRequest {
   bytes: number;
   turns: number;
   settlements: readonly Settlement[];
+  acts: readonly Act[];
+  /** Why the process ends, where it does. */
+  reason: string;
 }
 
 export interface Committed {
@@ -86,9 +125,13 @@ export interface Committed {
   hasMail: boolean;
   messages: Fetched[];
   isSwept: boolean;
+  /** How many entries the outbox gained. */
+  sent: number;
+  /** Why the mailbox is not handled further: `paused` and `quarantined` ended the lease, `retry …` did not. Else "". */
+  heldBack: string;
 }
 
-type RawMessage = [id: string, kind: MessageKind, envelope: string, deaths: string, blame: string];
+type RawMessage = [id: string, kind: MessageKind, envelope: string, deaths: string, blame: string, tries: string];
 type RawClaim = [
   "ok",
   string,
@@ -103,7 +146,10 @@ type RawClaim = [
   number,
   RawMessage[],
   number,
+  string[],
 ];
+
+type RawCommit = ["ok", number, number, RawMessage[], number, number, string];
 
 export class Leases {
   readonly #link: RedisLink;
@@ -139,13 +185,14 @@ export class Leases {
       startedAt: raw[10],
       messages: raw[11].map(toFetched),
       continueDeaths: raw[12],
+      ties: toPairs(raw[13]),
     };
   }
 
   /** Commits a batch of turns. Undefined where the lease is lost: then nothing has changed. */
   async commit(lease: Lease, request: CommitRequest): Promise<Committed | undefined> {
     const { pid, partition, session, epoch, revision } = lease;
-    const { width, stateText, version, continueText, life, bytes, turns, settlements } = request;
+    const { width, stateText, version, continueText, life, bytes, turns, settlements, acts, reason } = request;
     const args: (string | number)[] = [
       this.#keys.base(partition),
       pid,
@@ -161,18 +208,25 @@ export class Leases {
       life,
       bytes,
       turns,
+      settlements.length,
+      reason,
     ];
-    for (const { id, verdict, outcome, replyTo, hash, keepMs, reason = "", stack } of settlements) {
-      args.push(id, verdict, outcome, replyTo, hash, keepMs, reason, stack ? JSON.stringify(stack) : "");
+    for (const { id, verdict, outcome, replyTo, hash, keepMs, reason: why = "", stack } of settlements) {
+      args.push(id, verdict, outcome, replyTo, hash, keepMs, why, stack ? JSON.stringify(stack) : "");
     }
+    for (const act of acts) args.push(...act);
     const key = this.#keys.process(partition, pid);
-    const raw = await this.#link.run<["ok", number, number, RawMessage[], number] | ["refused", string]>(
-      "commit",
-      [key],
-      args,
-    );
+    const raw = await this.#link.run<RawCommit | ["refused", string]>("commit", [key], args);
     if (raw[0] !== "ok") return undefined;
-    return { revision: raw[1], hasMail: raw[2] === 1, messages: raw[3].map(toFetched), isSwept: raw[4] === 1 };
+    const [, nextRevision, hasMail, messages, swept, sent, heldBack] = raw;
+    return {
+      revision: nextRevision,
+      hasMail: hasMail === 1,
+      messages: messages.map(toFetched),
+      isSwept: swept === 1,
+      sent,
+      heldBack: heldBack || "",
+    };
   }
 
   /** Gives the process to another worker, between turns. False where the lease was lost or a message is in hand. */
@@ -197,7 +251,7 @@ export class Leases {
     while ((await this.#link.run<number>("sweep", [this.#keys.sweep(partition)], args)) === 1);
   }
 
-  /** Wakes processes with a due message; returns when the next of the partition is due in ms, 0 for never, 1 for now. */
+  /** Wakes processes with a due message; returns in how many ms the next of the partition is due, -1 for never. */
   ring(partition: number): Promise<number> {
     return this.#link.run<number>("ring", [this.#keys.due(partition)], [this.#keys.base(partition), 100]);
   }
@@ -208,6 +262,10 @@ export class Leases {
   }
 }
 
-function toFetched([id, kind, envelope, deaths, blame]: RawMessage): Fetched {
-  return { id, kind, envelope, deaths: Number(deaths), blame };
+function toFetched([id, kind, envelope, deaths, blame, tries]: RawMessage): Fetched {
+  return { id, kind, envelope, deaths: Number(deaths), blame, tries: Number(tries) };
+}
+
+function toPairs(flat: readonly string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, index) => [flat[index * 2] ?? "", flat[index * 2 + 1] ?? ""]);
 }

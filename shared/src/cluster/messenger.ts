@@ -12,15 +12,18 @@ import { deriveMessageId, type MessageKind, newMessageId, partitionOfMessage } f
 import { type Outcome, readKnown } from "../process/outcome.ts";
 import { type Pid, toPid } from "../process/pid.ts";
 import type { ProcessStatus } from "../process/status.ts";
+import { moduleOf } from "../redis/keys.ts";
 import type { Subscriber } from "../redis/subscriber.ts";
 import { ClusterError, isErrorCode } from "../service/errors.ts";
 import type { Part } from "../service/lifecycle.ts";
+import type { ClusterClock } from "./clock.ts";
+import { OUTCOME_MS, seal } from "./envelope.ts";
 import { type OutgoingMessage, Sender, type SenderOptions, type Verdict } from "./sender.ts";
 import { Waiting } from "./waiting.ts";
 
 export interface ProcessOptions {
   tags?: string[] | undefined;
-  idleAfterMs?: number | undefined;
+  idleAfterMs?: number | "infinity" | undefined;
 }
 
 export interface StartRequest {
@@ -45,22 +48,36 @@ interface Sending {
   idempotencyKey?: string | undefined;
 }
 
+/** What a turn asks of another process and waits for. A turn that runs again asks under the same id. */
+export interface TurnRequest {
+  id: string;
+  timeoutMs: number;
+  /** The processes whose turns wait, this one last. */
+  chain: readonly Pid[];
+}
+
 interface Posting {
   delayMs: number;
   idempotencyKey?: string | undefined;
 }
 
-export interface MessengerOptions extends SenderOptions {
-  subscriber: Subscriber;
+/** What a module's author has decided about its mailboxes. */
+export interface MailboxRules {
+  mailbox: { readonly messages: number; readonly bytes: number };
+  onDemand: boolean;
 }
 
-/** An outcome is kept for so long after its caller has stopped waiting for it. */
-const OUTCOME_MS = 60_000;
+export interface MessengerOptions extends SenderOptions {
+  subscriber: Subscriber;
+  clock: ClusterClock;
+  /** Undefined for a module that is not known here. */
+  rulesOf: (module: string) => MailboxRules | undefined;
+}
+
 const KEYED_OUTCOME_MS = 86_400_000;
-const MOST_MESSAGES = 10_000;
-const MOST_BYTES = 64 * 1024 * 1024;
-/** A stop is taken by a full mailbox too: it is the way to empty it. */
-const ROOM_FOR_STOPS = 1_000;
+/** Longer than it takes until a turn whose node died has run again. */
+const REPEATED_OUTCOME_MS = 3_600_000;
+const DEFAULT_RULES: MailboxRules = { mailbox: { messages: 10_000, bytes: 64 * 1024 * 1024 }, onDemand: false };
 
 export class Messenger implements Part {
   readonly #options: MessengerOptions;
@@ -96,8 +113,18 @@ export class Messenger implements Part {
     const key = request.key ?? (idempotencyKey === undefined ? randomKey() : deriveKey(module, idempotencyKey));
     const pid = toPid(module, key);
     const body = { args, ifExists, options };
-    const message = this.#compose(pid, "start", args, { idempotencyKey, timeoutMs }, body);
+    const message = this.#compose(pid, "start", JSON.stringify(args), { idempotencyKey, timeoutMs }, body);
     const optionsText = Object.keys(options).length > 0 ? JSON.stringify(options) : "";
+    return await this.#begin(message, optionsText, ifExists, timeoutMs);
+  }
+
+  async #begin(
+    message: OutgoingMessage,
+    optionsText: string,
+    ifExists: "error" | "return",
+    timeoutMs: number,
+  ): Promise<Started> {
+    const { pid } = message;
     const send = () =>
       this.#options.link.run<Verdict>(
         "start",
@@ -117,15 +144,33 @@ export class Messenger implements Part {
   }
 
   async call(pid: Pid, content: unknown, sending: Sending): Promise<{ reply: unknown; messageId: string }> {
-    const message = this.#compose(pid, "call", content, sending, content);
+    const message = this.#compose(pid, "call", JSON.stringify(content), sending, content);
     const outcome = await this.#exchange(message, () => this.#enqueue(message, true), sending.timeoutMs);
     return { reply: readReply(outcome, message.id), messageId: message.id };
   }
 
   async stopProcess(pid: Pid, reason: string, sending: Sending): Promise<{ reason: string }> {
-    const message = this.#compose(pid, "stop", { reason }, sending, reason);
+    const message = this.#compose(pid, "stop", JSON.stringify({ reason }), sending, reason);
     const outcome = await this.#exchange(message, () => this.#enqueue(message, true), sending.timeoutMs);
     return readReply(outcome, message.id) as { reason: string };
+  }
+
+  /** A turn's call; `text` is the message's JSON text. */
+  async callForTurn(pid: Pid, text: string, request: TurnRequest): Promise<unknown> {
+    const message = this.#compose(pid, "call", text, request);
+    const outcome = await this.#exchange(message, () => this.#enqueue(message, true), request.timeoutMs);
+    return readReply(outcome, message.id);
+  }
+
+  /** A process that is there already counts as started. */
+  async startForTurn(pid: Pid, argsText: string, optionsText: string, request: TurnRequest): Promise<void> {
+    await this.#begin(this.#compose(pid, "start", argsText, request), optionsText, "return", request.timeoutMs);
+  }
+
+  async stopForTurn(pid: Pid, reason: string, request: TurnRequest): Promise<void> {
+    const message = this.#compose(pid, "stop", JSON.stringify({ reason }), request);
+    const outcome = await this.#exchange(message, () => this.#enqueue(message, true), request.timeoutMs);
+    readReply(outcome, message.id);
   }
 
   cast(pid: Pid, content: unknown, posting: Posting): Promise<{ messageId: string }> {
@@ -159,7 +204,8 @@ export class Messenger implements Part {
 
   async #post(kind: "cast" | "info", pid: Pid, content: unknown, posting: Posting): Promise<{ messageId: string }> {
     const { delayMs, idempotencyKey } = posting;
-    const message = this.#compose(pid, kind, content, { idempotencyKey }, { content, delayMs }, delayMs);
+    const text = JSON.stringify(content);
+    const message = this.#compose(pid, kind, text, { idempotencyKey }, { content, delayMs }, delayMs);
     const verdict = await this.#sender.accept(message, () => this.#enqueue(message, false));
     if (verdict[0] === "known") readSame(verdict[1], message);
     return { messageId: message.id };
@@ -168,25 +214,32 @@ export class Messenger implements Part {
   #compose(
     pid: Pid,
     kind: MessageKind,
-    content: unknown,
-    sending: Partial<Sending>,
-    hashed: unknown,
+    text: string | undefined,
+    sending: Partial<Sending & TurnRequest>,
+    hashed?: unknown,
     delayMs = 0,
   ): OutgoingMessage {
     const partition = this.#options.keys.partitionOf(pid);
-    const { idempotencyKey } = sending;
+    const { idempotencyKey, timeoutMs, id: givenId, chain } = sending;
     const isKeyed = idempotencyKey !== undefined;
-    const id = isKeyed ? deriveMessageId(partition, pid, kind, idempotencyKey) : newMessageId(partition);
+    const id = givenId ?? (isKeyed ? deriveMessageId(partition, pid, kind, idempotencyKey) : newMessageId(partition));
     const hash = isKeyed ? hashOf(hashed) : "";
-    const replyTo = sending.timeoutMs === undefined ? "" : this.#address;
-    const keepMs = isKeyed ? KEYED_OUTCOME_MS : OUTCOME_MS + (sending.timeoutMs ?? 0);
-    const envelope = `{"f":"${replyTo}","h":"${hash}","k":${keepMs},"m":${JSON.stringify(content) ?? "null"}}`;
+    const envelope = seal(text ?? "null", {
+      replyTo: timeoutMs === undefined ? "" : this.#address,
+      hash,
+      keepMs: isKeyed ? KEYED_OUTCOME_MS : givenId ? REPEATED_OUTCOME_MS : OUTCOME_MS + (timeoutMs ?? 0),
+      ...(kind === "call" && timeoutMs !== undefined && { deadline: this.#options.clock.now() + timeoutMs }),
+      ...(chain && { chain }),
+    });
     return { pid, partition, id, kind, envelope, hash, delayMs };
   }
 
   #enqueue(message: OutgoingMessage, needsWorker: boolean): Promise<Verdict> {
     const { link, keys } = this.#options;
     const { pid, partition, id, kind, envelope, hash, delayMs } = message;
+    const { mailbox, onDemand } = this.#options.rulesOf(moduleOf(pid)) ?? DEFAULT_RULES;
+    const { messages, bytes } = kind === "stop" ? roomForStops(mailbox) : mailbox;
+    const startId = onDemand && kind !== "stop" ? newMessageId(partition) : "";
     return link.run<Verdict>(
       "enqueue",
       [keys.process(partition, pid)],
@@ -198,9 +251,11 @@ export class Messenger implements Part {
         envelope,
         hash,
         delayMs,
-        kind === "stop" ? MOST_MESSAGES + ROOM_FOR_STOPS : MOST_MESSAGES,
-        kind === "stop" ? MOST_BYTES * 2 : MOST_BYTES,
+        messages,
+        bytes,
         needsWorker ? 1 : 0,
+        startId,
+        startId && seal("null"),
       ],
     );
   }
@@ -265,4 +320,9 @@ function hashOf(content: unknown): string {
     .update(JSON.stringify(content) ?? "")
     .digest("base64url")
     .slice(0, 22);
+}
+
+/** A stop is taken by a full mailbox too: it is the way to empty it. */
+function roomForStops({ messages, bytes }: MailboxRules["mailbox"]): MailboxRules["mailbox"] {
+  return { messages: messages + 1_000, bytes: bytes * 2 };
 }

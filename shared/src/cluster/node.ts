@@ -6,6 +6,7 @@ import { loadScripts } from "../redis/scripts.ts";
 import { Subscriber } from "../redis/subscriber.ts";
 import { Events, logEvents } from "../service/events.ts";
 import type { Logger } from "../service/log.ts";
+import { ClusterClock } from "./clock.ts";
 import { readPublishedLua } from "./mailbox.ts";
 import { Membership, type MembershipOptions, type Role } from "./members.ts";
 import type { ClusterSettings } from "./settings.ts";
@@ -19,6 +20,7 @@ export interface Node {
   link: RedisLink;
   subscriber: Subscriber;
   keys: Keys;
+  clock: ClusterClock;
   /** Registers the node; call once the node can do its work. */
   join(hooks?: Hooks): Membership;
 }
@@ -34,5 +36,5 @@ export function createNode(role: Role, settings: ClusterSettings, log: Logger): 
   const keys = new Keys(settings.keyPrefix, settings.partitions);
   const join = (hooks: Hooks = {}) =>
     new Membership({ link, keys, events, role, name: settings.nodeName, ttlMs: settings.sessionTtlMs, ...hooks });
-  return { name, settings, events, link, subscriber, keys, join };
+  return { name, settings, events, link, subscriber, keys, clock: new ClusterClock(link), join };
 }

@@ -6,17 +6,8 @@
 
 import { createHash, randomUUID } from "node:crypto";
 
-export type MessageKind = "start" | "call" | "cast" | "info" | "stop";
-
-/** What lies in a job's `data`: short names, for every message carries them. */
-export interface Envelope {
-  /** The message itself, any JSON value. */
-  m?: unknown;
-  /** The api session that waits for the outcome; absent when nobody waits. */
-  f?: string;
-  /** How long the outcome is kept, in ms. */
-  k: number;
-}
+/** The last four come from other processes' ends and links, never from a client. */
+export type MessageKind = "start" | "call" | "cast" | "info" | "stop" | "exit" | "down" | "link" | "unlink";
 
 const ID = /^(\d{1,5})-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -9,3 +9,11 @@ export const PROCESS_STATUSES: readonly ProcessStatus[] = [
   "stopped",
   "quarantined",
 ];
+
+/** What a record says: `stored` is its `s`, `hasMail` its `b`, `held` its `p`. */
+export function readStatus(stored: string, hasMail: boolean, held: string): ProcessStatus {
+  if (stored === "stopped") return "stopped";
+  if (held === "paused" || held === "quarantined") return held;
+  if (stored === "alive") return hasMail || held ? "running" : "idle";
+  return "starting";
+}

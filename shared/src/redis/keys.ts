@@ -68,6 +68,49 @@ export class Keys {
     return `${this.base(partition)}m:${messageId}`;
   }
 
+  /** The timers, monitors, links and groups of an incarnation. */
+  own(partition: number, mailbox: string): string {
+    return `${this.base(partition)}own:${mailbox}`;
+  }
+
+  /** Who is to be told when a process ends. */
+  watch(partition: number, pid: Pid): string {
+    return `${this.base(partition)}watch:${pid}`;
+  }
+
+  /** What a mailbox's process wants sent; `!` names the partition's own. */
+  outbox(partition: number, mailbox: string): string {
+    return `${this.base(partition)}out:${mailbox}`;
+  }
+
+  /** The outboxes of a partition that are to be emptied. */
+  outboxes(partition: number): string {
+    return `${this.base(partition)}outs`;
+  }
+
+  /** The last number that a partition has taken of a stream of messages. */
+  stream(partition: number, stream: string): string {
+    return `${this.base(partition)}from:${stream}`;
+  }
+
+  /** The calls of an incarnation that are to be answered later. */
+  deferred(partition: number, mailbox: string): string {
+    return `${this.base(partition)}defer:${mailbox}`;
+  }
+
+  groupPartition(group: string): number {
+    return partitionOf(`group/${group}`, this.partitions);
+  }
+
+  group(group: string): string {
+    return `${this.base(this.groupPartition(group))}group:${group}`;
+  }
+
+  /** Which call a process's turn waits for. */
+  waits(partition: number, pid: Pid): string {
+    return `${this.base(partition)}waits:${pid}`;
+  }
+
   /** BullMQ's prefix for the queues of a partition. */
   queuePrefix(partition: number): string {
     return `${this.base(partition)}q`;

@@ -13,14 +13,24 @@ export type ScriptName =
   | "cancel"
   | "claim"
   | "commit"
+  | "deliver"
+  | "drop"
   | "enqueue"
   | "evict"
+  | "export"
   | "found"
   | "hand-over"
+  | "import"
   | "join"
+  | "kill"
   | "passivate"
+  | "pause"
   | "register"
+  | "resume"
+  | "retry"
   | "ring"
+  | "sent"
+  | "skip"
   | "start"
   | "sweep";
 
@@ -34,7 +44,7 @@ export interface Script {
 export type Scripts = Record<ScriptName, Script>;
 
 /** What adds to the data set is refused when Redis is full; what drains it must still run then. */
-const REFUSED_WHEN_FULL = new Set<string>(["enqueue", "start"]);
+const REFUSED_WHEN_FULL = new Set<string>(["enqueue", "import", "start"]);
 
 const FOLDER = join(import.meta.dirname, "scripts");
 

@@ -10,10 +10,13 @@
 -- The worker is paused after this: its epoch is overtaken and its commit refused. The answer is lost: the worker claims
 -- again without an epoch. The lost request arrives late: `seq` rises with each claim of a session, a late one is stale.
 --
+-- A process that is held back is not claimed: paused or quarantined, whoever still has it in memory ends its lease with a
+-- last commit; waiting for the next try of a failed message (`later`), it is rung when the time has come.
+--
 -- KEYS[1] the process record
 -- ARGV base, pid, session, seq, epoch or "", width
--- Returns {verdict, …}: dead | gone | moved | stale |
---   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths
+-- Returns {verdict, …}: dead | gone | moved | stale | held | later |
+--   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths {ties}
 --@include partition
 --@include queue
 --@bullmq moveToActive
@@ -25,7 +28,7 @@ local mine = base .. "busy:" .. session
 if not isLive(session) then
   return { "dead" }
 end
-local record = call("HMGET", KEYS[1], "s", "i", "o", "e", "r", "t", "v", "q", "g", "c", "b", "x", "k", "w", "a", "j")
+local record = call("HMGET", KEYS[1], "s", "i", "o", "e", "r", "t", "v", "q", "g", "c", "b", "x", "k", "w", "a", "j", "p", "h")
 if not record[1] or record[1] == "stopped" then
   call("SREM", mine, pid)
   return { "gone" }
@@ -43,12 +46,28 @@ if lastClaimer == session and seq <= tonumber(lastSeq) then
   return { "stale" }
 end
 local claimed = session .. " " .. ARGV[4]
+local now = clock()
+local heldBack, untilMs = isHeldBack(record[17], now)
+if heldBack then
+  call("SREM", mine, pid)
+  call("SREM", base .. "ready:" .. moduleOf(pid), pid)
+  if untilMs then
+    call("HSET", KEYS[1], "b", "0")
+    noteDue(session, pid, untilMs, now)
+    return { "later" }
+  end
+  call("HSET", KEYS[1], "b", "0")
+  return { "held" }
+elseif record[17] then
+  call("HDEL", KEYS[1], "p")
+end
 
 local queue = queueOf(queueName(pid, record[2]))
 local suspects = tonumber(record[12] or 0)
 -- A claim means that the session has nothing in hand. Where `active` says otherwise, a message was put into its hand and
 -- the publication lost, or an answer was.
 local inHand = call("LRANGE", queue .. "active", 0, -1)
+local ties = {}
 local isRenewal = owner == session and record[4] == epoch and epoch ~= "" and #inHand == 0
 local state = false
 if isRenewal then
@@ -66,10 +85,7 @@ else
       end
     end
   end
-  for _, id in ipairs(inHand) do
-    call("LREM", queue .. "active", 1, id)
-    call("RPUSH", queue .. "wait", id)
-  end
+  putBack(queue, inHand)
   suspects = suspects + #inHand
   call("HSET", KEYS[1], "o", session, "e", epoch, "c", claimed, "x", suspects)
   call("HDEL", KEYS[1], "k")
@@ -80,9 +96,11 @@ else
     call("SADD", mine, pid)
   end
   state = call("HGET", KEYS[1], "d")
+  if record[18] then
+    ties = call("HGETALL", base .. "own:" .. queueName(pid, record[2]))
+  end
 end
 
-local now = clock()
 local delayed = tonumber(record[14] or 0)
 local width = tonumber(ARGV[6])
 -- A continuation runs alone, before any mail.
@@ -111,10 +129,10 @@ elseif width > 0 and #messages == 0 and isEmpty(queue) then
   call("SREM", mine, pid)
 end
 if nextDue then
-  noteDue(session, pid, nextDue)
+  noteDue(session, pid, nextDue, now)
 end
 return {
   "ok", tostring(epoch), tonumber(record[5] or 0), tonumber(record[6] or 0), record[2], record[1], record[7] or "", record[8] or "",
   record[9] or "", state, tonumber(record[15] or 0), messages,
-  tonumber(record[16] or 0),
+  tonumber(record[16] or 0), ties,
 }

@@ -1,29 +1,42 @@
 -- Makes the turns of a batch true, all of them or none: the new state and revision, the outcome of each message, its
--- reply, its removal from the mailbox; and hands out the next messages.
+-- reply, its removal from the mailbox, everything the turns want sent, timed or tied; and hands out the next messages.
 --
--- Atomic because: a state without its outcome would be applied twice, an outcome without its state would be a lie.
+-- Atomic because: a state without its outcome would be applied twice, an outcome without its state would be a lie, and a
+-- message sent by a turn that never was would be both.
 -- Session, epoch and revision are compared here, in the script that writes; the handled messages must be exactly the
 -- oldest of `active`. Whoever lost the lease, was paused, or sends the same commit twice finds one of them different
--- and changes nothing. The answer is lost: the worker claims again and reads what is true.
+-- and changes nothing. The answer is lost: the worker claims again and reads what is true; what the outbox gained is found
+-- there by whoever empties it next.
+--
+-- A process that is to be held back – paused meanwhile, quarantined by this commit, or with a failed message that is tried
+-- again later – has what was fetched and not handled put back. The first two also end the lease.
 --
 -- KEYS[1] the process record
--- ARGV base, pid, session, epoch, revision, width, state or "", hasState, version, continue, hasContinue, life, bytes, turns,
---      then eight for each message: id, verdict, outcome, reply session, hash, keepMs, reason, stack
---   life: "" | alive | stopped | wiped        verdict: done | dead (a dead letter)
--- Returns {ok, revision, hasMail, {messages}, swept} or {refused, what differed}
+-- ARGV base, pid, session, epoch, revision, width (-1: a turn is under way), state or "", hasState, version, continue,
+--      hasContinue, life, bytes, turns, handled, reason,
+--      then eight for each message: id, verdict, outcome, reply session, hash, keepMs, reason, stack;
+--      then the acts, each its name and its words; ACTS says how many
+--   life: "" | alive | stopped | wiped        verdict: done | dead (a dead letter) | deferred (replied to later)
+-- Returns {ok, revision, hasMail, {messages}, swept, sent, heldBack} or {refused, what differed}
 --@include partition
 --@include queue
+--@bullmq addStandardJob
+--@bullmq addDelayedJob
 --@bullmq moveToActive
 --@bullmq moveToFinished
+--@bullmq removeJob
+--@include add
 --@include fetch
+--@include outbox
+--@include death
 --@include sweep
 
-local HEAD, STRIDE = 14, 8
+local HEAD, STRIDE = 16, 8
 local pid, session, epoch, revision = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local width, life = tonumber(ARGV[6]), ARGV[12]
 local mine = base .. "busy:" .. session
 
-local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "n", "z", "x", "w", "t", "s", "q")
+local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "n", "z", "x", "w", "t", "s", "q", "p", "l")
 if record[1] ~= session then
   return { "refused", "session" }
 end
@@ -35,7 +48,7 @@ if record[3] ~= revision then
 end
 local name = queueName(pid, record[4])
 local queue = queueOf(name)
-local handled = (#ARGV - HEAD) / STRIDE
+local handled = tonumber(ARGV[15])
 if handled > 0 then
   local oldest = call("LRANGE", queue .. "active", -handled, -1)
   for index = 1, handled do
@@ -55,9 +68,9 @@ keys[13], keys[14] = "", marker
 local doneOptions = cmsgpack.pack({ token = "0", keepJobs = { count = 0 }, attempts = 1, maxMetricsSize = "" })
 for index = 1, handled do
   local at = HEAD + (index - 1) * STRIDE
-  local id = ARGV[at + 1]
+  local id, verdict = ARGV[at + 1], ARGV[at + 2]
   keys[12] = queue .. id
-  if ARGV[at + 2] == "dead" then
+  if verdict == "dead" then
     keys[11] = queue .. "failed"
     local options = cmsgpack.pack({
       token = "0", attempts = 1, maxMetricsSize = "",
@@ -73,43 +86,148 @@ for index = 1, handled do
     keys[11] = queue .. "completed"
     moveToFinished(keys, { id, tostring(now), "returnvalue", "", "completed", "0", queue, doneOptions, "" })
   end
-  settle(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 3])
+  if verdict == "deferred" then
+    call("HSET", base .. "defer:" .. name, id, ARGV[at + 4] .. "|" .. ARGV[at + 5] .. "|" .. ARGV[at + 6])
+  else
+    settle(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 3])
+  end
 end
+messagesLeft, bytesLeft = messagesLeft - handled, bytesLeft - tonumber(ARGV[13])
 local nextRevision = tonumber(revision) + 1
-local fields = { "r", nextRevision, "t", turns + tonumber(ARGV[14]), "u", now, "v", ARGV[9],
-  "n", math.max(0, messagesLeft - handled), "z", math.max(0, bytesLeft - tonumber(ARGV[13])) }
+local fields = { "r", nextRevision, "t", turns + tonumber(ARGV[14]), "u", now, "v", ARGV[9] }
+local function set(field, value)
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
+end
 if ARGV[8] == "1" then
-  fields[#fields + 1] = "d"
-  fields[#fields + 1] = ARGV[7]
+  set("d", ARGV[7])
 end
 if ARGV[11] == "1" then
-  fields[#fields + 1] = "q"
-  fields[#fields + 1] = ARGV[10]
+  set("q", ARGV[10])
 end
 
-local swept = true
-if life == "wiped" or life == "stopped" then
+local ends = life == "wiped" or life == "stopped"
+local heldBack = isHeldBack(record[12], now) and record[12]
+local sent, armed = 0, 0
+
+local ACTS = {
+  -- kind, target, id, delayMs, options, envelope
+  send = { 6, function(at)
+    sent = sent + 1
+    local number = tonumber(record[13] or 0) + sent
+    appendTo(name, number, now, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
+  end },
+  -- id, due at (ms), envelope
+  arm = { 3, function(at)
+    if ends then
+      return
+    end
+    local delay = math.max(0, tonumber(ARGV[at + 1]) - now)
+    addMessage(queue, ARGV[at], "info", ARGV[at + 2], delay, now)
+    messagesLeft, bytesLeft = messagesLeft + 1, bytesLeft + #ARGV[at + 2]
+    count("queued", 1)
+    if delay > 0 then
+      armed = armed + 1
+      count("delayed", 1)
+    end
+  end },
+  -- id; one that is due already is dropped at its turn
+  disarm = { 1, function(at)
+    local job = queue .. ARGV[at]
+    if not call("ZSCORE", queue .. "delayed", ARGV[at]) then
+      return
+    end
+    local size = call("HSTRLEN", job, "data")
+    removeJob({ job, queue .. "repeat" }, { ARGV[at], "0", queue })
+    messagesLeft, bytesLeft = messagesLeft - 1, bytesLeft - size
+    armed = armed - 1
+    count("queued", -1)
+    count("delayed", -1)
+  end },
+  -- field and text of a tie
+  tie = { 2, function(at)
+    call("HSET", base .. "own:" .. name, ARGV[at], ARGV[at + 1])
+    set("h", "1")
+  end },
+  untie = { 1, function(at)
+    call("HDEL", base .. "own:" .. name, ARGV[at])
+  end },
+  -- field and text: who is to be told of this process's end
+  watch = { 2, function(at)
+    call("HSET", base .. "watch:" .. pid, ARGV[at], ARGV[at + 1])
+  end },
+  unwatch = { 1, function(at)
+    call("HDEL", base .. "watch:" .. pid, ARGV[at])
+  end },
+  -- id and outcome of a call that was deferred
+  answer = { 2, function(at)
+    answerDeferred(name, ARGV[at], ARGV[at + 1])
+  end },
+  options = { 1, function(at)
+    set("g", ARGV[at])
+  end },
+  -- id of the message that failed, ms until its next try
+  retry = { 2, function(at)
+    call("HINCRBY", queue .. ARGV[at], "tries", 1)
+    heldBack = heldBack or "retry " .. string.format("%.0f", now + tonumber(ARGV[at + 1]))
+    set("p", heldBack)
+  end },
+  -- why
+  quarantine = { 1, function(at)
+    if ends then
+      return
+    end
+    if heldBack == "paused" then
+      count("paused", -1)
+    end
+    heldBack = "quarantined"
+    set("p", heldBack)
+    set("f", ARGV[at])
+    count("quarantined", 1)
+  end },
+}
+local at = HEAD + handled * STRIDE + 1
+while ARGV[at] do
+  local act = ACTS[ARGV[at]]
+  act[2](at + 1)
+  at = at + 1 + act[1]
+end
+if sent > 0 then
+  set("l", tonumber(record[13] or 0) + sent)
+  noteOutbox(name, now)
+end
+delayed = delayed + armed
+set("n", math.max(0, messagesLeft))
+set("z", math.max(0, bytesLeft))
+if armed ~= 0 then
+  set("w", math.max(0, delayed))
+end
+
+if ends then
   call("SREM", mine, pid)
   call("SREM", base .. "held:" .. session, pid)
   call("ZREM", base .. "due", pid)
   count(record[10], -1)
+  if record[12] == "paused" or record[12] == "quarantined" then
+    count(record[12], -1)
+  end
+  call("HSET", KEYS[1], unpack(fields))
+  sent = sent + announceDeath(KEYS[1], pid, name, ARGV[16], now)
   if life == "wiped" then
     call("DEL", KEYS[1])
     call("ZREM", base .. "index", pid)
   else
-    call("HSET", KEYS[1], unpack(fields))
     call("HSET", KEYS[1], "s", "stopped", "o", "", "b", "0", "n", 0, "z", 0)
-    call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "y")
+    call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "y", "p", "f", "h")
     count("stopped", 1)
   end
-  swept = sweepQueue(name, 200)
+  local swept = sweepQueue(name, 200)
   sendReplies()
-  return { "ok", nextRevision, 0, {}, swept and 1 or 0 }
+  return { "ok", nextRevision, 0, {}, swept and 1 or 0, sent, 0 }
 end
 
 if life == "alive" and record[10] == "starting" then
-  fields[#fields + 1] = "s"
-  fields[#fields + 1] = "alive"
+  set("s", "alive")
   call("HDEL", KEYS[1], "y")
   count("starting", -1)
   count("alive", 1)
@@ -120,7 +238,22 @@ end
 
 local messages = {}
 local hasMail = 1
-if width > 0 then
+if heldBack and width >= 0 then
+  local inHand = call("LRANGE", queue .. "active", 0, -1)
+  putBack(queue, inHand)
+  count("queued", #inHand)
+  hasMail = 0
+  set("b", "0")
+  call("SREM", mine, pid)
+  local _, untilMs = isHeldBack(heldBack, now)
+  if untilMs then
+    noteDue(session, pid, untilMs, now)
+  else
+    set("o", "")
+    call("SREM", base .. "held:" .. session, pid)
+    call("HDEL", KEYS[1], "c", "x", "k")
+  end
+elseif width > 0 then
   if suspects > 0 then
     width = 1
   end
@@ -131,24 +264,21 @@ if width > 0 then
     count("queued", -#messages)
   end
   if suspects > 0 and #messages > 0 then
-    fields[#fields + 1] = "x"
-    fields[#fields + 1] = suspects - #messages
+    set("x", suspects - #messages)
   end
   if promoted > 0 then
-    fields[#fields + 1] = "w"
-    fields[#fields + 1] = delayed - promoted
+    set("w", delayed - promoted)
     count("delayed", -promoted)
   end
   if nextDue then
-    noteDue(session, pid, nextDue)
+    noteDue(session, pid, nextDue, now)
   end
   if #messages == 0 and isEmpty(queue) then
     hasMail = 0
-    fields[#fields + 1] = "b"
-    fields[#fields + 1] = "0"
+    set("b", "0")
     call("SREM", mine, pid)
   end
 end
 call("HSET", KEYS[1], unpack(fields))
 sendReplies()
-return { "ok", nextRevision, hasMail, messages, 1 }
+return { "ok", nextRevision, hasMail, messages, 1, sent, heldBack and width >= 0 and heldBack or "" }

@@ -30,11 +30,15 @@ for _, pid in ipairs(call("SPOP", mine, limit)) do
 end
 for _, pid in ipairs(call("SPOP", base .. "held:" .. session, limit)) do
   local key = base .. "proc:" .. pid
-  local record = call("HMGET", key, "o", "b", "i")
+  local record = call("HMGET", key, "o", "b", "i", "p")
   if record[1] == session and record[2] ~= "1" then
-    clearBooks(queueOf(queueName(pid, record[3])))
     call("HSET", key, "o", "")
-    call("HDEL", key, "c", "b", "x", "k")
+    call("HDEL", key, "c", "b", "k")
+    -- What is held back may have mail.
+    if not record[4] then
+      clearBooks(queueOf(queueName(pid, record[3])))
+      call("HDEL", key, "x")
+    end
   end
 end
 local left = call("SCARD", mine) + call("SCARD", base .. "held:" .. session)

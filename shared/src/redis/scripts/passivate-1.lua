@@ -12,7 +12,7 @@
 --@include queue
 
 local pid, session = ARGV[2], ARGV[3]
-local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "b", "s", "q", "w")
+local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "b", "s", "q", "w", "p")
 if record[1] ~= session or record[2] ~= ARGV[4] or record[3] ~= ARGV[5] then
   return 0
 end
@@ -20,7 +20,7 @@ if record[5] == "1" or record[6] ~= "alive" or record[7] then
   return 0
 end
 local queue = queueOf(queueName(pid, record[4]))
-if call("EXISTS", queue .. "wait", queue .. "active", queue .. "prioritized") > 0 then
+if record[9] or call("EXISTS", queue .. "wait", queue .. "active", queue .. "prioritized") > 0 then
   return 0
 end
 clearBooks(queue)

@@ -14,8 +14,9 @@
 --@bullmq addStandardJob
 --@bullmq addDelayedJob
 --@include add
+--@include begin
 
-local pid, id, envelope, hash, options = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local pid, id = ARGV[2], ARGV[3]
 
 local known = call("GET", outcomeKey(id))
 if known then
@@ -29,27 +30,5 @@ local worker = pickWorker(moduleOf(pid))
 if not worker then
   return { "no_workers", "", "" }
 end
-
-local now = clock()
-local incarnation = call("INCR", base .. "seq")
-local name = queueName(pid, incarnation)
-local queue = queueOf(name)
-reserve(id, hash, name, 0)
-if record[1] then
-  count("stopped", -1)
-else
-  call("ZADD", base .. "index", 0, pid)
-  call("HSET", KEYS[1], "r", 0, "t", 0)
-end
-call("HSET", KEYS[1], "s", "starting", "i", incarnation, "o", worker, "b", "1", "n", 1, "z", #envelope, "y", id,
-  "a", now, "u", now)
-call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "g")
-if options ~= "" then
-  call("HSET", KEYS[1], "g", options)
-end
-count("starting", 1)
-count("queued", 1)
-call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
-addMessage(queue, id, "start", envelope, 0, now)
-giveTo(worker, pid)
+begin(KEYS[1], pid, id, ARGV[4], ARGV[5], ARGV[6], record[1], worker, clock())
 return { "queued", "", "" }

@@ -1,5 +1,7 @@
 -- Adds a message to a mailbox and marks its process as having mail. `delay` in ms; a delayed message is due at one entry
 -- of the partition's due index, which the fetch that empties the mailbox moves to the next one.
+-- How many more delayed messages a mailbox holds than waiting ones.
+local MORE_DELAYED = 10
 local JOB_OPTIONS = cmsgpack.pack({ attempts = 1 })
 
 local function addMessage(queue, id, kind, envelope, delay, now)

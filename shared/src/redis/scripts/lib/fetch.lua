@@ -5,7 +5,7 @@ end
 
 local EMPTY = '{"f":"","h":"","k":60000,"m":null}'
 
--- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths} of each.
+-- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths, blame, tries} of each.
 -- Also returns how many delayed messages became due on the way, and when the next one will be (ms), or false.
 local function fetch(queue, keys, width, delayed, session, now)
   local messages = {}
@@ -27,11 +27,22 @@ local function fetch(queue, keys, width, delayed, session, now)
       fields[job[1][at]] = job[1][at + 1]
     end
     -- A job that another tool has damaged still gets an outcome.
-    messages[index] = { job[2], fields.name or "info", fields.data or EMPTY, fields.stc or "0", fields.blame or "" }
+    messages[index] = {
+      job[2], fields.name or "info", fields.data or EMPTY, fields.stc or "0", fields.blame or "", fields.tries or "0",
+    }
   end
   local promoted = 0
   if delayed > 0 then
     promoted = delayed - call("ZCARD", keys[7])
   end
   return messages, promoted, nextDue
+end
+
+-- Puts what is in hand back at the head in its old order: BullMQ pushes fetched jobs to the left of `active`, so walking
+-- from left to right restores it.
+local function putBack(queue, inHand)
+  for _, id in ipairs(inHand) do
+    call("LREM", queue .. "active", 1, id)
+    call("RPUSH", queue .. "wait", id)
+  end
 end

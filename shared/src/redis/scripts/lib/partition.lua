@@ -34,11 +34,11 @@ local function wake(session, pid)
   call("PUBLISH", root .. "wake:" .. session, pid)
 end
 
--- Enters when a process' next delayed message is due, and tells a worker, so that it is rung in time.
-local function noteDue(session, pid, at)
+-- Enters when a process's next delayed message is due, and tells a worker in how many ms, so that it is rung in time.
+local function noteDue(session, pid, at, now)
   call("ZADD", base .. "due", "LT", at, pid)
   if session then
-    wake(session, "due " .. string.match(base, "{(%d+)}") .. " " .. string.format("%.0f", at))
+    wake(session, "due " .. string.match(base, "{(%d+)}") .. " " .. string.format("%.0f", math.max(0, at - now)))
   end
 end
 
@@ -55,6 +55,18 @@ end
 -- Whether the last claim of a record was this session's: then what is in hand may be in its hand.
 local function wasClaimedBy(claimed, session)
   return session ~= "" and string.sub(claimed or "", 1, #session + 1) == session .. " "
+end
+
+-- Whether the record's `p` keeps the mailbox from being handled now, and until when, where that is known.
+local function isHeldBack(held, now)
+  if not held then
+    return false
+  end
+  local untilMs = string.match(held, "^retry (%d+)$")
+  if untilMs then
+    return now < tonumber(untilMs), tonumber(untilMs)
+  end
+  return true
 end
 
 local function count(status, change)

@@ -54,3 +54,15 @@ local function sendReplies()
     call("PUBLISH", root .. "reply:" .. session, "[" .. list .. "]")
   end
 end
+
+-- Answers a call whose reply was deferred; the first answer counts.
+local function answerDeferred(name, id, outcome)
+  local defer = base .. "defer:" .. name
+  local waiting = call("HGET", defer, id)
+  if not waiting then
+    return
+  end
+  call("HDEL", defer, id)
+  local session, hash, keepMs = string.match(waiting, "^([^|]*)|([^|]*)|(.+)$")
+  settle(id, session, hash, keepMs, outcome)
+end

@@ -5,15 +5,28 @@
  */
 
 import { inspect } from "node:util";
-import type { ErrorCode } from "@genserverless/shared/service/errors.ts";
-import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "genserverless/interpret.ts";
-import type { ServerModule } from "genserverless/server-module.ts";
-import { currentTurn, type TurnContext } from "./context.ts";
+import type { From } from "../contract.ts";
+import { noreply } from "../returns.ts";
+import type { ServerModule } from "../server-module.ts";
+import { type Dispatched, describeCallback, dispatch, InvalidMessageError, type MessageCallback } from "./dispatch.ts";
+import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "./interpret.ts";
+import { MOST_STATE_BYTES } from "./limits.ts";
+import type { TurnContext } from "./turn-context.ts";
 
-const MOST_STATE_BYTES = 8 * 1024 * 1024;
+/** The cluster's error codes that a turn can end with. */
+export type TurnFailureCode =
+  | "callback_failed"
+  | "callback_timeout"
+  | "invalid_message"
+  | "invalid_return"
+  | "node_died"
+  | "reply_not_json"
+  | "reply_too_large"
+  | "state_not_json"
+  | "state_too_large";
 
 export interface TurnFailure {
-  code: ErrorCode;
+  code: TurnFailureCode;
   detail: string;
   stack: string[];
 }
@@ -26,10 +39,12 @@ export type TurnResult =
       state: unknown;
       replyText: string | undefined;
       continueText: string | undefined;
+      timeoutMs: number | undefined;
       hibernates: boolean;
     }
   | { kind: "stops"; reason: string; stateText: string; state: unknown; replyText: string | undefined }
   | { kind: "refuses"; reason: string }
+  | { kind: "ignores" }
   | { kind: "fails"; failure: TurnFailure };
 
 class Failed extends Error {
@@ -44,51 +59,86 @@ class Failed extends Error {
 export function invoke(
   module: ServerModule,
   callback: ReturningCallback,
-  messageId: string,
   content: unknown,
   state: unknown,
   ctx: TurnContext,
 ): unknown {
-  return currentTurn.run(ctx, () => {
-    switch (callback) {
-      case "init":
-        return module.init(content, ctx);
-      case "handleCall":
-        return module.handleCall?.(content, { messageId }, state as never, ctx);
-      case "handleCast":
-        return module.handleCast?.(content, state as never, ctx);
-      case "handleInfo":
-        return module.handleInfo?.(content, state as never, ctx);
-      case "handleContinue":
-        return module.handleContinue?.(content, state as never, ctx);
-    }
-  });
+  switch (callback) {
+    case "init":
+      return module.init(content, ctx);
+    case "handleCall":
+      if (module.calls) return invokeNamed(module, callback, content, state, ctx);
+      return module.handleCall?.(content, fromOf(ctx), state as never, ctx);
+    case "handleCast":
+      if (module.casts) return invokeNamed(module, callback, content, state, ctx);
+      return module.handleCast?.(content, state as never, ctx);
+    case "handleInfo":
+      if (module.infos) return invokeNamed(module, callback, content, state, ctx);
+      return module.handleInfo?.(content, state as never, ctx);
+    case "handleContinue":
+      return module.handleContinue?.(content, state as never, ctx);
+  }
 }
 
-/** Reads what a callback returned. */
-export function readTurn(module: ServerModule, callback: ReturningCallback, returned: unknown): TurnResult {
+/** As above, for a kind of message that has named handlers. */
+function invokeNamed(
+  module: ServerModule,
+  callback: MessageCallback,
+  content: unknown,
+  state: unknown,
+  ctx: TurnContext,
+): unknown {
+  const rest = callback === "handleCall" ? [fromOf(ctx), state, ctx] : [state, ctx];
+  const run = ({ handler, args }: Dispatched) => handler.handle(args, ...rest);
+  const dispatched = dispatch(module, callback, content);
+  if (dispatched instanceof Promise) return dispatched.then(run);
+  if (dispatched) return run(dispatched);
+  const raw = module[callback] as ((...given: unknown[]) => unknown) | undefined;
+  return raw ? raw.call(module, content, ...rest) : noreply(state);
+}
+
+function fromOf({ pid, messageId }: TurnContext): From {
+  return { pid, messageId };
+}
+
+/** The state of its stored text. */
+export function readState(module: ServerModule, stateText: string): unknown {
+  const stored: unknown = JSON.parse(stateText);
+  return module.load ? module.load(stored) : stored;
+}
+
+/** Reads what a callback returned. With the message's content an error names the handler. */
+export function readTurn(
+  module: ServerModule,
+  callback: ReturningCallback,
+  returned: unknown,
+  content?: unknown,
+): TurnResult {
+  const what = describeCallback(module, callback, content);
   try {
-    return toResult(module, callback, readReturn(module.name, callback, returned));
+    return toResult(module, what, readReturn(module.name, callback, returned, what));
   } catch (error) {
     if (error instanceof Failed) return { kind: "fails", failure: error.failure };
-    return failWith(module, callback, error);
+    return failWith(module, callback, error, content);
   }
 }
 
 /** The outcome of a callback that threw. */
-export function failWith(module: ServerModule, callback: string, error: unknown): TurnResult {
+export function failWith(module: ServerModule, callback: string, error: unknown, content?: unknown): TurnResult {
   if (error instanceof InvalidReturnError) {
     return { kind: "fails", failure: { code: "invalid_return", detail: error.message, stack: [] } };
   }
-  const [what, stack] = describeError(error);
-  return {
-    kind: "fails",
-    failure: { code: "callback_failed", detail: `${module.name}.${callback} threw ${what}`, stack },
-  };
+  if (error instanceof InvalidMessageError) {
+    return { kind: "fails", failure: { code: "invalid_message", detail: error.message, stack: [] } };
+  }
+  const [thrown, stack] = describeError(error);
+  const detail = `${module.name}.${describeCallback(module, callback, content)} threw ${thrown}`;
+  return { kind: "fails", failure: { code: "callback_failed", detail, stack } };
 }
 
-export function failWithTimeout(module: ServerModule, callback: string): TurnResult {
-  const detail = `${module.name}.${callback} was not done within ${module.turnTimeoutMs} ms`;
+export function failWithTimeout(module: ServerModule, callback: string, content?: unknown): TurnResult {
+  const what = describeCallback(module, callback, content);
+  const detail = `${module.name}.${what} was not done within ${module.turnTimeoutMs} ms`;
   return { kind: "fails", failure: { code: "callback_timeout", detail, stack: [] } };
 }
 
@@ -121,26 +171,30 @@ export function describeError(error: unknown): [what: string, stack: string[]] {
   }
 }
 
-function toResult(module: ServerModule, callback: ReturningCallback, settled: Settled): TurnResult {
+function toResult(module: ServerModule, callback: string, settled: Settled): TurnResult {
   if (settled.kind === "refuse") return { kind: "refuses", reason: settled.reason };
+  if (settled.kind === "ignore") return { kind: "ignores" };
   const stateText = toStateText(module, callback, settled.state);
   const replyText = settled.answer && toValueText(module, callback, "reply", settled.answer.reply);
   if (settled.kind === "stop")
     return { kind: "stops", reason: settled.reason, stateText, state: settled.state, replyText };
   const { next } = settled;
-  const continues = typeof next === "object";
+  const continues = typeof next === "object" && "continue" in next;
   return {
     kind: "goes-on",
     stateText,
     state: settled.state,
     replyText,
     continueText: continues ? toValueText(module, callback, "continuation", next.continue) : undefined,
+    timeoutMs: typeof next === "object" && "timeout" in next ? next.timeout : undefined,
     hibernates: next === "hibernate",
   };
 }
 
+/** What is stored of a state, JSON text. */
 function toStateText(module: ServerModule, callback: string, state: unknown): string {
-  const text = toJson(state, "state_not_json", `${module.name}.${callback} returned a state`);
+  const stored = module.dump ? module.dump(state as never) : state;
+  const text = toJson(stored, "state_not_json", `${module.name}.${callback} returned a state`);
   if (text === undefined) {
     const detail = `${module.name}.${callback} returned a state that JSON cannot hold: ${typeof state}`;
     throw new Failed({ code: "state_not_json", detail, stack: [] });
@@ -156,14 +210,14 @@ function toValueText(module: ServerModule, callback: string, what: "reply" | "co
   return text;
 }
 
-function checkSize(text: string, code: ErrorCode, what: string): void {
+function checkSize(text: string, code: TurnFailureCode, what: string): void {
   // A text has at most three bytes of UTF-8 per character.
   if (text.length * 3 <= MOST_STATE_BYTES || Buffer.byteLength(text) <= MOST_STATE_BYTES) return;
   const detail = `${what} of ${Buffer.byteLength(text)} bytes; at most ${MOST_STATE_BYTES} are kept`;
   throw new Failed({ code, detail, stack: [] });
 }
 
-function toJson(value: unknown, code: ErrorCode, what: string): string | undefined {
+function toJson(value: unknown, code: TurnFailureCode, what: string): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (error) {

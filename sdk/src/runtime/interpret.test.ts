@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { InvalidReturnError, type ReturningCallback, readReturn } from "./interpret.ts";
-import { type Next, noreply, ok, reply, stop } from "./returns.ts";
+import { type Next, noreply, ok, reply, stop } from "../returns.ts";
 
 const read = (callback: ReturningCallback, value: unknown) => readReturn("counter", callback, value);
 const going = (state: unknown, next?: Next, answer?: { reply: unknown }) => ({ kind: "continue", state, answer, next });

@@ -1,13 +1,17 @@
 /** Reads what a callback has returned: one of its legal returns becomes what the runtime has to do, all else an error. */
 
 import { inspect } from "node:util";
-import type { CallbackName } from "./contract.ts";
-import { isReturn, type Next, RETURN, type Return } from "./returns.ts";
+import type { CallbackName } from "../contract.ts";
+import { isReturn, type Next, RETURN, type Return } from "../returns.ts";
+import { isDelay } from "./limits.ts";
 
-/** The callbacks whose return means something; terminate's is ignored. */
-export type ReturningCallback = Exclude<CallbackName, "terminate">;
+/** The callbacks that return what is to happen. */
+export type ReturningCallback = Extract<
+  CallbackName,
+  "init" | "handleCall" | "handleCast" | "handleInfo" | "handleContinue"
+>;
 
-/** The process goes on with `state`. `answer` is there for a call, and only for a call. */
+/** The process goes on with `state`. `answer` is there for a call that is answered now. */
 export interface Continue {
   readonly kind: "continue";
   readonly state: unknown;
@@ -29,12 +33,17 @@ export interface Refuse {
   readonly reason: string;
 }
 
+/** init wants no process, and that is no error. */
+export interface Decline {
+  readonly kind: "ignore";
+}
+
 /** Wrapped, so that a reply of null is an answer too. */
 export interface Answer {
   readonly reply: unknown;
 }
 
-export type Settled = Continue | StopProcess | Refuse;
+export type Settled = Continue | StopProcess | Refuse | Decline;
 
 type ReturnKind = Return[typeof RETURN];
 
@@ -42,14 +51,15 @@ const FORMS: Record<ReturnKind, string> = {
   ok: "ok(state, next?)",
   reply: "reply(value, state, next?)",
   noreply: "noreply(state, next?)",
+  ignore: "ignore()",
   "stop-start": "stop(reason)",
   stop: "stop(reason, state)",
   "stop-reply": "stop(reason, reply, state)",
 };
 
 const LEGAL: Record<ReturningCallback, readonly ReturnKind[]> = {
-  init: ["ok", "stop-start"],
-  handleCall: ["reply", "stop-reply", "stop"],
+  init: ["ok", "ignore", "stop-start"],
+  handleCall: ["reply", "noreply", "stop-reply", "stop"],
   handleCast: ["noreply", "stop"],
   handleInfo: ["noreply", "stop"],
   handleContinue: ["noreply", "stop"],
@@ -58,29 +68,34 @@ const LEGAL: Record<ReturningCallback, readonly ReturnKind[]> = {
 export class InvalidReturnError extends Error {
   override name = "InvalidReturnError";
 
-  constructor(module: string, callback: ReturningCallback, fault: string) {
+  constructor(module: string, callback: ReturningCallback, what: string, returned: string) {
     const forms = LEGAL[callback].map((kind) => FORMS[kind]);
     if (callback === "init") forms.unshift("a state");
-    super(`${module}.${callback} ${fault}; legal returns are ${forms.join(", ")}`);
+    super(`${module}.${what} returned ${returned}; legal returns are ${forms.join(", ")}`);
   }
 }
 
 /**
- * What the settled value of a callback means. Throws InvalidReturnError, whose message names the module, the callback,
- * what it returned, shortened, and the legal returns.
+ * What the settled value of a callback means. Throws InvalidReturnError, whose message names the module, the callback, or
+ * `what` runs in its place, what it returned, shortened, and the legal returns.
  */
-export function readReturn(module: string, callback: ReturningCallback, value: unknown): Settled {
+export function readReturn(
+  module: string,
+  callback: ReturningCallback,
+  value: unknown,
+  what: string = callback,
+): Settled {
   if (!isReturn(value)) {
     if (callback === "init" && value !== undefined) {
       return { kind: "continue", state: value, answer: undefined, next: undefined };
     }
-    throw new InvalidReturnError(module, callback, `returned ${shorten(value)}`);
+    throw new InvalidReturnError(module, callback, what, shorten(value));
   }
   if (!LEGAL[callback].includes(value[RETURN])) {
-    throw new InvalidReturnError(module, callback, `returned ${FORMS[value[RETURN]]}`);
+    throw new InvalidReturnError(module, callback, what, FORMS[value[RETURN]]);
   }
   const fault = findFault(value);
-  if (fault) throw new InvalidReturnError(module, callback, `returned ${FORMS[value[RETURN]]} with ${fault}`);
+  if (fault) throw new InvalidReturnError(module, callback, what, `${FORMS[value[RETURN]]} with ${fault}`);
   return settle(value);
 }
 
@@ -95,6 +110,8 @@ function settle(value: Return): Settled {
       return { kind: "stop", reason: value.reason, state: value.state, answer: undefined };
     case "stop-reply":
       return { kind: "stop", reason: value.reason, state: value.state, answer: { reply: value.reply } };
+    case "ignore":
+      return { kind: "ignore" };
     case "stop-start":
       return { kind: "refuse", reason: value.reason };
   }
@@ -106,15 +123,16 @@ function findFault(value: Return): string | undefined {
     return `the reason ${shorten(value.reason)}, which is not a text`;
   }
   if ("next" in value && value.next !== undefined && !isNext(value.next)) {
-    return `the next ${shorten(value.next)}, which is neither "hibernate" nor { continue: value }`;
+    return `the next ${shorten(value.next)}, which is none of "hibernate", { continue: value } and { timeout: ms }`;
   }
   return undefined;
 }
 
 function isNext(value: unknown): value is Next {
-  return (
-    value === "hibernate" || (typeof value === "object" && value !== null && Object.keys(value).join() === "continue")
-  );
+  if (value === "hibernate") return true;
+  if (typeof value !== "object" || value === null) return false;
+  const keys = Object.keys(value).join();
+  return keys === "continue" || (keys === "timeout" && isDelay((value as { timeout: unknown }).timeout));
 }
 
 function shorten(value: unknown): string {

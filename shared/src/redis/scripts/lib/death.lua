@@ -1,0 +1,54 @@
+-- What follows from the end of an incarnation: those who watched it are told, in its own outbox, after all that it sent;
+-- it leaves its groups and ends its monitors; calls that it had not answered get their answer. Returns how many entries
+-- the outbox gained.
+local NEVER_ANSWERED =
+  '{"status":"dropped","error":{"code":"no_process","detail":"the process stopped before it answered this call"}}'
+
+local function announceDeath(key, pid, name, reason, now)
+  local number = tonumber(call("HGET", key, "l") or 0)
+  local before = number
+  local function send(kind, partition, target, content)
+    number = number + 1
+    appendTo(name, number, now, kind, target, deriveId(partition, base .. name .. " " .. number), 0, "", compose(content))
+  end
+
+  local watch = base .. "watch:" .. pid
+  local watchers = call("HGETALL", watch)
+  for at = 1, #watchers, 2 do
+    local ref = watchers[at]
+    local partition, watcher = string.match(watchers[at + 1], "^(%d+) (.+)$")
+    local facts = { pid = pid, reason = reason }
+    if string.sub(ref, 1, 2) == "l:" then
+      facts.linked = true
+      send("exit", partition, watcher, cjson.encode(facts))
+    else
+      facts.ref = ref
+      facts.type = "DOWN"
+      send("down", partition, watcher, cjson.encode(facts))
+    end
+  end
+
+  local own = base .. "own:" .. name
+  local ties = call("HGETALL", own)
+  for at = 1, #ties, 2 do
+    local kind, what = string.match(ties[at], "^(.):(.+)$")
+    if kind == "g" then
+      send("leave", "0", what, '"' .. pid .. '"')
+    elseif kind == "m" then
+      send("demonitor", "0", ties[at + 1], '"' .. what .. '"')
+    end
+  end
+  call("DEL", watch, own)
+
+  local defer = base .. "defer:" .. name
+  local unanswered = call("HGETALL", defer)
+  for at = 1, #unanswered, 2 do
+    local session, hash, keepMs = string.match(unanswered[at + 1], "^([^|]*)|([^|]*)|(.+)$")
+    settle(unanswered[at], session, hash, keepMs, NEVER_ANSWERED)
+  end
+  call("DEL", defer)
+  if number > before then
+    noteOutbox(name, now)
+  end
+  return number - before
+end

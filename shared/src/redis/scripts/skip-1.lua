@@ -1,0 +1,115 @@
+-- Drops what would be handled next of a process that is held back by a person: the continuation that it is owed, else the
+-- message at the head. Whoever waits for that message is told `skipped`.
+--
+-- A timer's tick takes its timer with it, a DOWN its monitor and an exit signal its link: each would otherwise stand in the
+-- books for ever.
+--
+-- Atomic because: the head may be another one by the time that it is dropped. Refused while a live worker may have the
+-- process in memory: it ends its lease at once, or when its turn has ended. What a dead worker had in hand is at the head.
+-- The answer is lost: the repeat carries the same id and finds what was done; it drops no second message.
+--
+-- KEYS[1] the process record
+-- ARGV base, pid, id, hash, keepMs, expected message id or ""
+-- Returns {verdict, …}: skipped <reply> | known <text> | no_process | not_paused | in_hand | empty | start | other <id>
+--@include partition
+--@include queue
+--@include hold
+
+local pid, expected = ARGV[2], ARGV[6]
+local known = call("GET", outcomeKey(ARGV[3]))
+if known then
+  return { "known", known }
+end
+local record = call("HMGET", KEYS[1], "s", "p", "o", "c", "i", "q", "n", "z", "x")
+if not record[1] or record[1] == "stopped" then
+  return { "no_process" }
+end
+if not isHeldByPerson(record[2]) then
+  return { "not_paused" }
+end
+if isInMemory(record[3], record[4]) then
+  return { "in_hand" }
+end
+
+local function finish(reply)
+  settle(ARGV[3], "", ARGV[4], ARGV[5], '{"status":"done","reply":' .. reply .. "}")
+  sendReplies()
+  return { "skipped", reply }
+end
+
+if record[6] then
+  if expected ~= "" then
+    return { "other", "" }
+  end
+  call("HDEL", KEYS[1], "q", "j")
+  return finish('{"kind":"continue"}')
+end
+
+local name = queueName(pid, record[5])
+local queue = queueOf(name)
+local id, source
+for _, list in ipairs({ "active", "wait" }) do
+  source = queue .. list
+  id = call("LINDEX", source, -1)
+  if id then
+    break
+  end
+end
+local isListed = id and true or false
+if not id then
+  id = call("ZRANGE", queue .. "prioritized", 0, 0)[1]
+end
+if not id then
+  return { "empty" }
+end
+if expected ~= "" and id ~= expected then
+  return { "other", id }
+end
+local job = call("HMGET", queue .. id, "name", "data")
+local kind, envelope = job[1] or "info", job[2] or ""
+if kind == "start" then
+  return { "start" }
+end
+
+-- The tie that a message is about, or nil. `m` stands last in an envelope.
+local function tieOf()
+  local isDecoded, decoded = pcall(cjson.decode, envelope)
+  if not isDecoded or type(decoded) ~= "table" then
+    return nil
+  end
+  local content = type(decoded.m) == "table" and decoded.m or {}
+  if type(decoded.t) == "string" then
+    return "t:" .. decoded.t, decoded.t
+  elseif kind == "down" and type(content.ref) == "string" then
+    return "m:" .. content.ref
+  elseif kind == "exit" and content.linked and type(content.pid) == "string" then
+    return "l:" .. content.pid
+  end
+end
+
+local wasInHand = source == queue .. "active" and isListed
+if isListed then
+  call("LREM", source, -1, id)
+else
+  call("ZREM", queue .. "prioritized", id)
+end
+call("DEL", queue .. id)
+call("HSET", KEYS[1], "n", math.max(0, tonumber(record[7] or 0) - 1), "z", math.max(0, tonumber(record[8] or 0) - #envelope))
+if wasInHand then
+  -- Whoever was beside it in that hand is not to blame.
+  call("HDEL", KEYS[1], "k", "c")
+else
+  count("queued", -1)
+  if tonumber(record[9] or 0) > 0 then
+    call("HINCRBY", KEYS[1], "x", -1)
+  end
+end
+local tie, timer = tieOf()
+if tie then
+  call("HDEL", base .. "own:" .. name, tie)
+end
+local session, hash, keepMs = string.match(envelope, ENVELOPE)
+settle(id, session or "", hash or "", keepMs or "60000",
+  '{"status":"dropped","error":{"code":"skipped","detail":"the message was skipped by an operator"}}')
+return finish('{"messageId":"' .. id .. '","kind":"' .. kind .. '"'
+  .. (timer and ',"timer":' .. cjson.encode(timer) or "") .. "}")

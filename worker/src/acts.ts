@@ -1,0 +1,104 @@
+/** What a turn wanted done, in the words that the commit takes. */
+
+import { seal } from "@genserverless/shared/cluster/envelope.ts";
+import type { Act, SendKind } from "@genserverless/shared/cluster/leases.ts";
+import { newMessageId } from "@genserverless/shared/process/message.ts";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
+import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
+import type { TieChange } from "genserverless/runtime/ties.ts";
+import type { Effect } from "genserverless/runtime/turn-context.ts";
+import type { ServerModule } from "genserverless/server-module.ts";
+
+export interface Writer {
+  pid: Pid;
+  keys: Keys;
+  modules: ReadonlyMap<string, ServerModule>;
+}
+
+/** The process's options, JSON text, as the record keeps them. */
+type WithTags = (tags: readonly string[]) => string;
+
+export class ActWriter {
+  readonly #writer: Writer;
+  readonly #partition: number;
+
+  constructor(writer: Writer) {
+    this.#writer = writer;
+    this.#partition = writer.keys.partitionOf(writer.pid);
+  }
+
+  write(effects: readonly Effect[], changes: readonly TieChange[], withTags: WithTags): Act[] {
+    const acts = effects.flatMap((effect) => this.#writeEffect(effect, withTags));
+    for (const [field, text] of lastOfEach(changes))
+      acts.push(text === undefined ? ["untie", field] : ["tie", field, text]);
+    return acts;
+  }
+
+  /** The other is to be told when this process ends. */
+  watchLink(other: Pid): Act {
+    return ["watch", `l:${other}`, `${this.#partitionOf(other)} ${other}`];
+  }
+
+  #writeEffect(effect: Effect, withTags: WithTags): Act[] {
+    const { pid } = this.#writer;
+    switch (effect.do) {
+      case "cast":
+      case "info":
+        return [this.#send(effect.do, effect.pid, effect.messageText, effect.delayMs, this.#startOf(effect.pid))];
+      case "start":
+        return [this.#send("start", effect.pid, effect.argsText, 0, effect.optionsText)];
+      case "stop":
+        return [this.#send("stop", effect.pid, JSON.stringify({ reason: effect.reason }))];
+      case "exit":
+        return [this.#send("exit", effect.pid, JSON.stringify({ pid, reason: effect.reason, linked: false }))];
+      case "reply":
+        return [this.#reply(effect.from.pid as Pid, effect.from.messageId, effect.replyText)];
+      case "arm":
+        return [["arm", effect.timer.id, effect.timer.dueAt, seal(effect.messageText, { timer: effect.name })]];
+      case "disarm":
+        return [["disarm", effect.id]];
+      case "monitor":
+      case "demonitor":
+        return [this.#send(effect.do, effect.pid, JSON.stringify(effect.ref))];
+      case "link":
+        return [this.watchLink(effect.pid), this.#send("link", effect.pid, JSON.stringify({ pid }))];
+      case "unlink":
+        return [["unwatch", `l:${effect.pid}`], this.#send("unlink", effect.pid, JSON.stringify({ pid }))];
+      case "join":
+      case "leave":
+        return [this.#sendToGroup(effect.do, effect.group, JSON.stringify(pid))];
+      case "publish":
+        return [this.#sendToGroup("publish", effect.group, effect.messageText)];
+      case "tags":
+        return [["options", withTags(effect.tags)]];
+    }
+  }
+
+  #send(kind: SendKind, to: Pid, text: string, delayMs = 0, options = ""): Act {
+    return ["send", kind, to, newMessageId(this.#partitionOf(to)), delayMs, options, seal(text)];
+  }
+
+  #sendToGroup(kind: SendKind, group: string, text: string): Act {
+    return ["send", kind, group, newMessageId(this.#writer.keys.groupPartition(group)), 0, "", seal(text)];
+  }
+
+  #reply(to: Pid, messageId: string, replyText: string): Act {
+    const outcome = `{"status":"done","reply":${replyText}}`;
+    if (to === this.#writer.pid) return ["answer", messageId, outcome];
+    return ["send", "reply", to, newMessageId(this.#partitionOf(to)), 0, messageId, seal(outcome)];
+  }
+
+  /** The start that goes before the first message to a process of an on-demand module: id and envelope. */
+  #startOf(to: Pid): string {
+    if (!this.#writer.modules.get(moduleOf(to))?.onDemand) return "";
+    return `${newMessageId(this.#partitionOf(to))} ${seal("null")}`;
+  }
+
+  #partitionOf(to: Pid): number {
+    return to === this.#writer.pid ? this.#partition : this.#writer.keys.partitionOf(to);
+  }
+}
+
+function lastOfEach(changes: readonly TieChange[]): Map<string, string | undefined> {
+  return new Map(changes.map(([field, text]) => [field, text]));
+}

@@ -1,0 +1,159 @@
+/**
+ * What a turn waits for: another process's reply, start or stop. Its id is derived from the turn and from what is asked, so
+ * that a turn that runs again asks under the same ids and gets the same answers; and the deadline of whoever waits for this
+ * turn is carried along.
+ *
+ * Nobody waits in a circle. A message carries the chain of the processes whose turns wait for it: asking one of those is
+ * refused at once. Where a circle is closed from several ends at the same time no chain shows it; so a wait that lasts is
+ * noted beside the process (`waits`), and whoever waits follows these notes. Each notes before it follows, so the last to
+ * note sees the whole circle. A note counts only while its message is unsettled.
+ */
+
+import type { ClusterClock } from "@genserverless/shared/cluster/clock.ts";
+import type { Messenger, TurnRequest } from "@genserverless/shared/cluster/messenger.ts";
+import { deriveMessageId, partitionOfMessage } from "@genserverless/shared/process/message.ts";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
+import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
+import { type Keys, mailboxName } from "@genserverless/shared/redis/keys.ts";
+import { ClusterError } from "@genserverless/shared/service/errors.ts";
+import { CallError } from "genserverless/runtime/turn-errors.ts";
+
+export interface CallsOptions {
+  link: RedisLink;
+  keys: Keys;
+  messenger: Messenger;
+  clock: ClusterClock;
+}
+
+/** The turn that asks. */
+export interface Asking {
+  pid: Pid;
+  incarnation: string;
+  /** The same when the turn runs again. */
+  turnId: string;
+  /** The processes whose turns wait for this one. */
+  chain: readonly Pid[];
+  /** When this turn has to be done, in ms since the epoch. */
+  deadline: number;
+}
+
+export interface Question<T> {
+  turn: Asking;
+  target: Pid;
+  /** Which of the turn's questions this is, and what it asks. */
+  question: string;
+  timeoutMs: number;
+  send: (request: TurnRequest) => Promise<T>;
+}
+
+const NOTE_AFTER_MS = 100;
+const FOLLOW_EVERY_MS = 200;
+const LONGEST_CHAIN = 100;
+
+export class Calls {
+  readonly #options: CallsOptions;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with a CallError. */
+  async ask<T>({ turn, target, question, timeoutMs, send }: Question<T>): Promise<T> {
+    const { keys, clock } = this.#options;
+    const chain = [...turn.chain, turn.pid];
+    if (chain.includes(target)) throw cycle([...chain.slice(chain.indexOf(target)), target]);
+    const leftMs = Math.floor(Math.min(timeoutMs, turn.deadline - clock.now()));
+    if (leftMs < 1) throw new CallError("call_timeout", `no time is left to ask ${target}`);
+    const asker = `${mailboxName(turn.pid, turn.incarnation)} ${turn.turnId}`;
+    const id = deriveMessageId(keys.partitionOf(target), target, "turn", `${asker} ${question}`);
+    const watch = new CycleWatch(this.#options, turn.pid, target, id, leftMs);
+    try {
+      const sent = send({ id, timeoutMs: leftMs, chain });
+      sent.catch(() => {});
+      return await Promise.race([sent, watch.found]);
+    } catch (error) {
+      throw error instanceof ClusterError ? new CallError(error.code, error.message) : error;
+    } finally {
+      watch.stop();
+    }
+  }
+
+  /** Who is in a group now. */
+  async members(group: string): Promise<Pid[]> {
+    return await this.#options.link.call<Pid[]>("hkeys", this.#options.keys.group(group));
+  }
+}
+
+/** Notes a wait that lasts, and looks again and again whether it is part of a circle. */
+class CycleWatch {
+  readonly found: Promise<never>;
+  readonly #options: CallsOptions;
+  readonly #key: string;
+  #timer: NodeJS.Timeout;
+  #isNoted = false;
+  #isOver = false;
+  readonly #id: string;
+
+  constructor(options: CallsOptions, pid: Pid, target: Pid, id: string, withinMs: number) {
+    this.#options = options;
+    this.#id = id;
+    const { keys } = options;
+    this.#key = keys.waits(keys.partitionOf(pid), pid);
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    this.found = promise;
+    const look = async () => {
+      const chain = await this.#look(pid, target, withinMs).catch(() => undefined);
+      if (this.#isOver) return;
+      if (chain) reject(cycle(chain));
+      else this.#timer = setTimeout(look, FOLLOW_EVERY_MS);
+    };
+    this.#timer = setTimeout(look, NOTE_AFTER_MS);
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (this.#isNoted) this.#options.link.call("hdel", this.#key, this.#id).catch(() => {});
+  }
+
+  async #look(pid: Pid, target: Pid, withinMs: number): Promise<Pid[] | undefined> {
+    const { link, messenger } = this.#options;
+    if (!this.#isNoted) {
+      this.#isNoted = true;
+      await Promise.all([
+        link.call("hset", this.#key, this.#id, target),
+        link.call("pexpire", this.#key, withinMs + 60_000),
+      ]);
+    }
+    const chain = await this.#follow(pid, [pid, target]);
+    if (!chain || !(await this.#isUnsettled(this.#id))) return undefined;
+    // Nobody waits for it any more.
+    await messenger.cancel(this.#id).catch(() => {});
+    return chain;
+  }
+
+  /** The way from the last of `path` back to `home`, or undefined. */
+  async #follow(home: Pid, path: Pid[]): Promise<Pid[] | undefined> {
+    const { link, keys } = this.#options;
+    const last = path.at(-1) as Pid;
+    const waits = await link.call<Record<string, Pid>>("hgetall", keys.waits(keys.partitionOf(last), last));
+    for (const [id, next] of Object.entries(waits)) {
+      if (path.length > LONGEST_CHAIN || (next !== home && path.includes(next))) continue;
+      if (!(await this.#isUnsettled(id))) continue;
+      const chain = next === home ? [...path, home] : await this.#follow(home, [...path, next]);
+      if (chain) return chain;
+    }
+    return undefined;
+  }
+
+  async #isUnsettled(id: string): Promise<boolean> {
+    const { link, keys } = this.#options;
+    const known = await link.call<string | null>("get", keys.outcome(partitionOfMessage(id) ?? 0, id));
+    return known?.startsWith("q|") ?? false;
+  }
+}
+
+function cycle(chain: readonly Pid[]): CallError {
+  return new CallError("call_cycle", `these would wait for each other: ${chain.join(" → ")}`);
+}
