@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { test } from "node:test";
-import { CursorError } from "@genserverless/shared/inspect/snapshot.ts";
+import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
 import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
 import { ClusterError, ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";

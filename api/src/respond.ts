@@ -5,7 +5,7 @@
  */
 
 import type { ServerResponse } from "node:http";
-import { CursorError } from "@genserverless/shared/inspect/snapshot.ts";
+import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
 import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
 import { ClusterError, ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";

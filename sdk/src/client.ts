@@ -6,6 +6,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { ClusterView, MessageView, ProcessPage, ProcessStatus, ProcessView, StartAnswer } from "./answers.ts";
+import type { HandlerKind, NamedMessage, NameIn } from "./handlers.ts";
 import type { ServerModule } from "./server-module.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
@@ -126,7 +127,8 @@ export class Client implements AsyncDisposable {
   process<Module extends ServerModule>(pid: string): ProcessClient<Module> {
     return {
       pid,
-      call: async (message, options) => (await this.call(pid, message, options)) as ReplyOf<Module>,
+      call: async <Message>(message: Message, options?: CallOptions) =>
+        (await this.call(pid, message, options)) as ReplyTo<Module, Message>,
       cast: (message, options) => this.cast(pid, message, options),
       info: (message, options) => this.info(pid, message, options),
       stop: (reason, options) => this.stop(pid, reason, options),
@@ -159,21 +161,40 @@ export class Client implements AsyncDisposable {
   }
 }
 
-/** A client of one process, typed by its module. */
+/** A client of one process, typed by its module: what it takes, and what the handler of just this message replies. */
 export interface ProcessClient<Module extends ServerModule> {
   readonly pid: string;
-  call(message: CallOf<Module>, options?: CallOptions): Promise<ReplyOf<Module>>;
+  call<Message extends CallOf<Module>>(message: Message, options?: CallOptions): Promise<ReplyTo<Module, Message>>;
   cast(message: CastOf<Module>, options?: SendOptions): Promise<{ messageId: string }>;
   info(message: InfoOf<Module>, options?: SendOptions): Promise<{ messageId: string }>;
   stop(reason?: string, options?: RequestOptions): Promise<{ reason: string }>;
 }
 
-type CallOf<Module extends ServerModule> = Parameters<NonNullable<Module["handleCall"]>>[0];
-type CastOf<Module extends ServerModule> = Parameters<NonNullable<Module["handleCast"]>>[0];
-type InfoOf<Module extends ServerModule> = Parameters<NonNullable<Module["handleInfo"]>>[0];
+type CallOf<Module extends ServerModule> = MessageOf<Named<Module, "calls">, RawOf<Module, "handleCall">>;
+type CastOf<Module extends ServerModule> = MessageOf<Named<Module, "casts">, RawOf<Module, "handleCast">>;
+type InfoOf<Module extends ServerModule> = MessageOf<Named<Module, "infos">, RawOf<Module, "handleInfo">>;
 
-/** Every reply that handleCall may give; the cluster sends it as JSON. */
-type ReplyOf<Module extends ServerModule> = ValueIn<Awaited<ReturnType<NonNullable<Module["handleCall"]>>>>;
+type RawOf<Module extends ServerModule, Callback extends "handleCall" | "handleCast" | "handleInfo"> = Parameters<
+  NonNullable<Module[Callback]>
+>[0];
+/** The handlers by name; none where the module is any module. */
+type Named<Module extends ServerModule, Kind extends HandlerKind> = string extends keyof NonNullable<Module[Kind]>
+  ? Record<never, never>
+  : NonNullable<Module[Kind]>;
+
+/** Beside named handlers a raw callback counts where its author has said what it takes. */
+type MessageOf<Handlers, Raw> = [keyof Handlers] extends [never]
+  ? Raw
+  : NamedMessage<Handlers> | (unknown extends Raw ? never : Raw);
+
+/** Of the handler that the message names, or of handleCall. The cluster sends a reply as JSON. */
+type ReplyTo<Module extends ServerModule, Message> = Message extends unknown
+  ? [NameIn<Named<Module, "calls">, Message>] extends [never]
+    ? RepliesOf<Module["handleCall"]>
+    : HandlerReplies<Named<Module, "calls">[NameIn<Named<Module, "calls">, Message>]>
+  : never;
+type HandlerReplies<Handler> = Handler extends { handle: infer Handle } ? RepliesOf<Handle> : never;
+type RepliesOf<Callback> = Callback extends (...given: never) => infer Returned ? ValueIn<Awaited<Returned>> : never;
 type ValueIn<Returned> = Returned extends { readonly reply: infer Value } ? Value : never;
 
 function pathOf(pid: string): string {

@@ -2,7 +2,7 @@
 
 import { test } from "node:test";
 import type { ProcessClient } from "./client.ts";
-import { defineServer, noreply, ok, reply, type ServerModule, stop } from "./index.ts";
+import { defineServer, ignore, noreply, ok, reply, type ServerModule, stop } from "./index.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_equal: Equal<A, B>) => {};
@@ -50,6 +50,80 @@ test("infers the state from what init returns", () => {
   });
 });
 
+test("infers the state from init where it may also decline, and from nothing else", () => {
+  const declining = defineServer({
+    name: "declining",
+    version: 2,
+    init: async (n: number | undefined) => {
+      if (n === undefined) return ignore();
+      if (n < 0) return stop("negative");
+      return n > 100 ? ok({ n, big: true }, "hibernate") : { n, big: false };
+    },
+    handleCall: (_message: "later", from, state, ctx) => {
+      same<typeof state.n, number>(true);
+      same<typeof state.big, boolean>(true);
+      ctx.reply(from, state.n);
+      return noreply(state, { timeout: 1_000 });
+    },
+    codeChange: (fromVersion, state) => {
+      same<typeof state, unknown>(true);
+      return { n: fromVersion + (state as { n: number }).n, big: false };
+    },
+    dump: (state) => {
+      same<typeof state.big, boolean>(true);
+      return [state.n];
+    },
+    load: (stored) => ({ n: (stored as [number])[0], big: false }),
+  });
+  type Declining = ProcessClient<typeof declining>;
+  same<ReturnType<Declining["call"]>, Promise<never>>(true);
+  const name = "a";
+  const version = 1;
+  const init = () => ({ n: 0 });
+  const untyped: { any: unknown } = JSON.parse('{"any":0}');
+  defineServer({
+    name,
+    version,
+    init,
+    load: (stored) => stored as { n: number },
+    handleCast: (_m, { n }) => noreply({ n }),
+  });
+  // @ts-expect-error codeChange makes a state of another type
+  defineServer({ name, version, init, codeChange: () => untyped });
+  // @ts-expect-error load makes a state of another type
+  defineServer({ name, version, init, load: () => 5 });
+  // @ts-expect-error the state is init's, not codeChange's
+  defineServer({ name, version, init, codeChange: () => ({ n: 0 }), handleCast: (_m, s) => noreply(s.m) });
+  // @ts-expect-error nothing but declining: there would be no state
+  defineServer({ name, version, init: () => ignore(), handleCast: () => noreply(0) });
+});
+
+test("takes every option, and refuses what is none", () => {
+  const name = "a";
+  const version = 1;
+  const init = () => 0;
+  defineServer({
+    ...{ name, version, init, turnTimeoutMs: 1, idleAfterMs: Infinity, onDemand: true, keepState: "always" as const },
+    writePolicy: { every: { turns: 10, ms: 1_000 } },
+    retry: { attempts: 3, backoff: { type: "exponential", delay: 100 } },
+    intensity: { crashes: 3, withinMs: 5_000 },
+    mailbox: { messages: 10 },
+    trapExit: true,
+    store: "postgres",
+  });
+  const refused = [
+    // @ts-expect-error no such keeping
+    () => defineServer({ name, version, init, keepState: "temporary" }),
+    // @ts-expect-error no such policy
+    () => defineServer({ name, version, init, writePolicy: "never" }),
+    // @ts-expect-error without attempts
+    () => defineServer({ name, version, init, retry: { backoff: 5 } }),
+    // @ts-expect-error without a time
+    () => defineServer({ name, version, init, intensity: { crashes: 5 } }),
+  ];
+  void refused;
+});
+
 test("lets a message that has no annotation be unknown", () => {
   defineServer({
     name: "any",
@@ -87,8 +161,8 @@ test("refuses in the other callbacks what is not theirs", () => {
   defineServer({ name, version, init, handleInfo: (_n, state) => ok(state) });
   // @ts-expect-error a stop without the state
   defineServer({ name, version, init, handleContinue: () => stop("normal") });
-  // @ts-expect-error no reply
-  defineServer({ name, version, init, handleCall: (_message, _from, state) => noreply(state) });
+  // @ts-expect-error init's way to decline
+  defineServer({ name, version, init, handleCall: () => ignore() });
   // @ts-expect-error a reply with a state of another type
   defineServer({ name, version, init, handleCall: (_message, _from, state) => reply(state, "state") });
   // @ts-expect-error nothing

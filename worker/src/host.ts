@@ -21,7 +21,8 @@ import type { Delivery } from "./delivery.ts";
 import { Run, type RunEnd, type RunOptions } from "./run.ts";
 import { letGo, storeState } from "./store-state.ts";
 
-export interface HostOptions extends Omit<RunOptions, "shouldLeave" | "hasBacklog" | "noteTurns" | "noteWaiting"> {
+export interface HostOptions
+  extends Omit<RunOptions, "shouldLeave" | "isOutdated" | "hasBacklog" | "noteTurns" | "noteWaiting"> {
   link: RedisLink;
   mostActivations: number;
   mostRunning: number;
@@ -46,6 +47,8 @@ export class Host {
   readonly #running = new Map<Pid, Running>();
   readonly #backlog = new Set<Pid>();
   readonly #leaving = new Set<Pid>();
+  /** Running with a module that has changed: they end their run and are claimed anew. */
+  readonly #outdated = new Set<Pid>();
   #session = "";
   #isDraining = false;
   #turns = 0;
@@ -57,6 +60,7 @@ export class Host {
     this.#runOptions = {
       ...options,
       shouldLeave: ({ lease }) => this.#isDraining || this.#leaving.has(lease.pid),
+      isOutdated: ({ lease }) => this.#outdated.has(lease.pid),
       hasBacklog: () => this.#backlog.size > 0,
       noteTurns: (turns) => {
         this.#turns += turns;
@@ -109,6 +113,14 @@ export class Host {
     }
   }
 
+  /** A module has changed: what runs or is held of it is claimed anew, with the new one. */
+  async reload(name: string): Promise<void> {
+    const held = [...this.#held.values()].filter(({ lease }) => moduleOf(lease.pid) === name);
+    for (const { lease } of held) if (this.#running.has(lease.pid)) this.#outdated.add(lease.pid);
+    for (const idle of inBatches(held.filter(({ lease }) => !this.#running.has(lease.pid))))
+      await this.#passivate(idle);
+  }
+
   /** Somebody has ended the process under our hands. */
   forget(pid: Pid): void {
     this.#running.get(pid)?.run?.abandon();
@@ -123,6 +135,7 @@ export class Host {
     this.#held.clear();
     this.#backlog.clear();
     this.#leaving.clear();
+    this.#outdated.clear();
   }
 
   /** Lets the turns under way end, gives their processes to others, and puts the rest to sleep. */
@@ -251,6 +264,7 @@ export class Host {
     const end = await run.run(messages);
     mine.run = undefined;
     this.#leaving.delete(pid);
+    this.#outdated.delete(pid);
     mine.yields = end === "yielded";
     if (!STAYS.has(end)) this.#held.delete(pid);
     else if (this.#running.get(pid) === mine) this.#hold(pid, activation);

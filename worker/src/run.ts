@@ -39,6 +39,8 @@ export interface RunOptions {
   modules: ReadonlyMap<string, ServerModule>;
   /** Whether the process should go to another worker as soon as no turn is under way. */
   shouldLeave: (activation: Activation) => boolean;
+  /** Whether its module has changed since it was activated. */
+  isOutdated: (activation: Activation) => boolean;
   /** Whether others wait for this process's place. */
   hasBacklog: () => boolean;
   noteTurns: (turns: number) => void;
@@ -101,7 +103,7 @@ export class Run {
       if (this.#commitError) throw this.#commitError;
       if (this.#isLost) return "lost";
       const yields = this.#options.hasBacklog() && performance.now() > placeEndsAt;
-      const mayFetch = left.length === 0 && !ending.continueText && !yields && !this.#options.shouldLeave(activation);
+      const mayFetch = left.length === 0 && !ending.continueText && !yields && !this.#mustLeave();
       const committed = await this.#commit(ending, mayFetch ? activation.width : 0);
       if (!committed) return "lost";
       const end = await this.#findEnd(ending, committed);
@@ -125,9 +127,16 @@ export class Run {
     }
     activation.continueText = ending.continueText ?? "";
     if (heldBack) return heldBack.startsWith("retry") ? "later" : "held";
-    if (ending.continueText || !shouldLeave(activation)) return undefined;
+    if (ending.continueText || !this.#mustLeave()) return undefined;
     if (!(await this.#store())) return "lost";
+    // Claimed anew at once, with the new module; no other worker needs to have it yet.
+    if (!shouldLeave(activation)) return "lost";
     return (await leases.handOver(activation.lease)) ? "left" : "lost";
+  }
+
+  #mustLeave(): boolean {
+    const { shouldLeave, isOutdated } = this.#options;
+    return shouldLeave(this.#activation) || isOutdated(this.#activation);
   }
 
   async #handleBatch(batch: Fetched[]): Promise<{ ending: Ending; left: Fetched[] }> {

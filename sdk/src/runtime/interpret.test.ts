@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ignore, type Next, noreply, ok, reply, stop } from "../returns.ts";
 import { InvalidReturnError, type ReturningCallback, readReturn } from "./interpret.ts";
-import { type Next, noreply, ok, reply, stop } from "../returns.ts";
 
 const read = (callback: ReturningCallback, value: unknown) => readReturn("counter", callback, value);
 const going = (state: unknown, next?: Next, answer?: { reply: unknown }) => ({ kind: "continue", state, answer, next });
@@ -33,7 +33,19 @@ test("reads init's stop as a refusal", () => {
   assert.deepEqual(read("init", stop("no room")), { kind: "refuse", reason: "no room" });
 });
 
+test("reads init's ignore, which is no refusal", () => {
+  assert.deepEqual(read("init", ignore()), { kind: "ignore" });
+});
+
+test("reads a handleCall without an answer, which comes later", () => {
+  assert.deepEqual(read("handleCall", noreply(1)), going(1));
+  assert.deepEqual(read("handleCall", noreply(1, { timeout: 5 })), going(1, { timeout: 5 }));
+});
+
 test("reads what comes next", () => {
+  for (const timeout of [0, 1, 366 * 86_400_000]) {
+    assert.deepEqual(read("init", ok(1, { timeout })), going(1, { timeout }));
+  }
   assert.deepEqual(read("init", ok(1, "hibernate")), going(1, "hibernate"));
   assert.deepEqual(read("init", ok(1, { continue: [2] })), going(1, { continue: [2] }));
   assert.deepEqual(read("handleCall", reply("a", 1, "hibernate")), going(1, "hibernate", { reply: "a" }));
@@ -58,10 +70,10 @@ test("reads the returns of the callbacks that nobody waits for", () => {
 test("refuses the return of another callback", () => {
   const strangers: [ReturningCallback, unknown[]][] = [
     ["init", [noreply(1), reply(1, 1), stop("a", 1), stop("a", 1, 1)]],
-    ["handleCall", [ok(1), noreply(1), stop("a")]],
+    ["handleCall", [ok(1), ignore(), stop("a")]],
     ...oneWay.map((callback): [ReturningCallback, unknown[]] => [
       callback,
-      [ok(1), reply(1, 1), stop("a"), stop("a", 1, 1)],
+      [ok(1), ignore(), reply(1, 1), stop("a"), stop("a", 1, 1)],
     ]),
   ];
   for (const [callback, returns] of strangers) {
@@ -82,11 +94,22 @@ test("names the module, the callback, what it returned and the legal returns", (
     name: "InvalidReturnError",
     message: "counter.handleCast returned { n: 1 }; legal returns are noreply(state, next?), stop(reason, state)",
   });
-  assert.throws(() => read("handleCall", noreply(1)), {
+  assert.throws(() => read("handleCall", ok(1)), {
     message:
-      "counter.handleCall returned noreply(state, next?); " +
-      "legal returns are reply(value, state, next?), stop(reason, reply, state), stop(reason, state)",
+      "counter.handleCall returned ok(state, next?); legal returns are " +
+      "reply(value, state, next?), noreply(state, next?), stop(reason, reply, state), stop(reason, state)",
   });
+});
+
+test("names a handler in its place", () => {
+  assert.throws(
+    () => readReturn("counter", "handleCast", 5, "casts.add"),
+    /^InvalidReturnError: counter\.casts\.add returned 5; /,
+  );
+  assert.throws(
+    () => readReturn("counter", "handleCast", reply(1, 1), "casts.add"),
+    /counter\.casts\.add returned reply\(/,
+  );
 });
 
 test("shortens what it shows, whatever it is", () => {
@@ -101,11 +124,12 @@ test("shortens what it shows, whatever it is", () => {
   }
 });
 
-test("refuses a next that is neither hibernate nor continue", () => {
-  for (const next of ["sleep", 5, null, {}, { continue: 1, timeout: 2 }] as unknown as Next[]) {
+test("refuses a next that is none", () => {
+  const timeouts = [-1, 1.5, "5", null, undefined, Infinity, 366 * 86_400_000 + 1].map((timeout) => ({ timeout }));
+  for (const next of ["sleep", 5, null, {}, { continue: 1, timeout: 2 }, ...timeouts] as unknown as Next[]) {
     assert.throws(
       () => read("handleCast", noreply(1, next)),
-      /noreply\(state, next\?\) with the next .*neither "hibernate"/,
+      /noreply\(state, next\?\) with the next .*none of "hibernate", \{ continue: value \} and \{ timeout: ms \};/,
     );
   }
 });
@@ -124,7 +148,7 @@ test("tells stop's forms by how many values they were given", () => {
 });
 
 test("returns cannot be changed after they were made", () => {
-  for (const value of [ok(1), reply(1, 1), noreply(1), stop("a"), stop("a", 1), stop("a", 1, 1)]) {
+  for (const value of [ok(1), ignore(), reply(1, 1), noreply(1), stop("a"), stop("a", 1), stop("a", 1, 1)]) {
     assert.ok(Object.isFrozen(value));
   }
 });

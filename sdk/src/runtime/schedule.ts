@@ -1,8 +1,8 @@
 /** When a timer that goes on is due again, and what becomes of the ticks that it missed. Pure: time is an argument. */
 
 import { Cron } from "croner";
-import { EffectError } from "./turn-errors.ts";
 import type { Timer } from "./ties.ts";
+import { EffectError } from "./turn-errors.ts";
 
 export type Schedule = Pick<Timer, "everyMs" | "cron" | "timezone">;
 
@@ -13,20 +13,32 @@ export interface Tick {
   nextAt: number | undefined;
 }
 
-/** Throws EffectError where the expression or the time zone is none, or where it will never be due. */
+const LONGEST_EXPRESSION = 256;
+const LONGEST_TIMEZONE = 64;
+
+/** When it is due first. Throws EffectError where the expression or the time zone is none, or where it is never due. */
 export function checkCron(expression: unknown, timezone: unknown, now: number): number {
-  if (typeof expression !== "string") throw new EffectError(`a cron expression is a text, not ${typeof expression}`);
+  if (typeof expression !== "string" || expression.length > LONGEST_EXPRESSION) {
+    throw new EffectError(`ctx.cron: the expression must be a text of at most ${LONGEST_EXPRESSION} characters`);
+  }
+  if (timezone !== undefined && !isTimezone(timezone)) {
+    throw new EffectError(`ctx.cron: the time zone must be a text of 1 to ${LONGEST_TIMEZONE} characters`);
+  }
+  const what = `ctx.cron: ${JSON.stringify(expression)}${timezone === undefined ? "" : ` in ${timezone}`}`;
+  // The library takes a date for a pattern that is due once.
+  if (expression.includes(":")) throw new EffectError(`${what} is a time; for one message use ctx.sendAfter`);
   let next: number | undefined;
   try {
     next = nextCron(expression, timezone as string | undefined, now);
   } catch (error) {
-    throw new EffectError(
-      `the cron expression ${JSON.stringify(expression.slice(0, 100))}` +
-        `${timezone === undefined ? "" : ` in ${JSON.stringify(timezone)}`} is not valid: ${(error as Error).message}`,
-    );
+    throw new EffectError(`${what} is not valid: ${(error as Error).message.slice(0, 300)}`);
   }
-  if (next === undefined) throw new EffectError(`the cron expression ${JSON.stringify(expression)} is never due`);
+  if (next === undefined) throw new EffectError(`${what} is never due`);
   return next;
+}
+
+function isTimezone(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= LONGEST_TIMEZONE;
 }
 
 /** What to do with a tick that was due at `dueAt` and whose turn comes at `now`. A tick is missed once the next one is due. */

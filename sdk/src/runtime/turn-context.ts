@@ -20,7 +20,7 @@ import {
 } from "./limits.ts";
 import { checkCron } from "./schedule.ts";
 import type { Ties, Timer } from "./ties.ts";
-import { EffectError, TurnEndedError } from "./turn-errors.ts";
+import { EffectError, firstLineOf, TurnEndedError } from "./turn-errors.ts";
 
 /** What a turn wants done once it is committed, in the order in which it asked. Texts are JSON. */
 export type Effect =
@@ -144,12 +144,9 @@ export class TurnContext implements Context {
   }
 
   reply(from: From, value: unknown): void {
-    const pid = readPid("reply", from?.pid);
-    if (typeof from.messageId !== "string" || from.messageId === "") {
-      throw new EffectError(`ctx.reply: the first argument must be the from of a handleCall, not ${show(from)}`);
-    }
+    const to = readFrom(from);
     const replyText = toText("reply", "the reply", value);
-    this.#do({ do: "reply", from: { pid, messageId: from.messageId }, replyText });
+    this.#do({ do: "reply", from: to, replyText });
   }
 
   async call(pid: string, message: unknown, { timeoutMs = DEFAULT_CALL_TIMEOUT_MS } = {}): Promise<unknown> {
@@ -284,14 +281,14 @@ export class TurnContext implements Context {
   }
 
   #arm(what: string, given: string | undefined, message: unknown, timer: Omit<Timer, "id">): string {
-    this.#checkRoom(what);
+    this.#checkOpen();
     if (given !== undefined && (typeof given !== "string" || !TIMER_NAME.test(given))) {
       const rule = "1 to 128 characters, the first neither a space nor ~";
       throw new EffectError(`ctx.${what}: a timer's name must be ${rule}, not ${show(given)}`);
     }
     const messageText = toText(what, "the message", message);
     const name = given ?? `~${this.#host.newKey()}`;
-    this.cancel(name);
+    if (!this.cancel(name)) this.#checkRoom(what);
     const armed = { id: this.#host.newMessageId(), ...timer };
     const isOnce = timer.everyMs === undefined && timer.cron === undefined;
     this.#ties.setTimer(name, isOnce ? armed : { ...armed, messageText });
@@ -346,9 +343,17 @@ function readPid(what: string, pid: unknown): Pid {
   throw new EffectError(`ctx.${what}: a pid is module/key, not ${show(pid)}`);
 }
 
+function readFrom(from: unknown): From {
+  const { pid, messageId } = (typeof from === "object" && from !== null ? from : {}) as Partial<From>;
+  if (typeof messageId === "string" && messageId !== "") return { pid: readPid("reply", pid), messageId };
+  throw new EffectError(`ctx.reply: the first argument must be the from of a handleCall, not ${show(from)}`);
+}
+
 function readReason(what: string, reason: unknown): string {
   if (typeof reason === "string" && reason !== "" && reason.length <= LONGEST_REASON) return reason;
-  throw new EffectError(`ctx.${what}: the reason must be a text of 1 to ${LONGEST_REASON} characters, not ${show(reason)}`);
+  throw new EffectError(
+    `ctx.${what}: the reason must be a text of 1 to ${LONGEST_REASON} characters, not ${show(reason)}`,
+  );
 }
 
 function readTimeout(what: string, timeoutMs: unknown): number {
@@ -381,7 +386,7 @@ function toText(what: string, subject: string, value: unknown): string {
   try {
     text = JSON.stringify(value) ?? "null";
   } catch (error) {
-    throw new EffectError(`ctx.${what}: ${subject} cannot be JSON: ${(error as Error).message.split("\n")[0]}`);
+    throw new EffectError(`ctx.${what}: ${subject} cannot be JSON: ${firstLineOf(error)}`);
   }
   if (text.length <= MOST_MESSAGE_BYTES && Buffer.byteLength(text) <= MOST_MESSAGE_BYTES) return text;
   throw new EffectError(`ctx.${what}: ${subject} has ${Buffer.byteLength(text)} bytes; at most ${MOST_MESSAGE_BYTES}`);

@@ -20,3 +20,13 @@ export class CallError extends Error {
     this.code = code;
   }
 }
+
+/** What was thrown, in one short line. Never throws: anything can be thrown. */
+export function firstLineOf(thrown: unknown): string {
+  try {
+    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    return String(text).split("\n")[0]?.slice(0, 300) ?? "";
+  } catch {
+    return "a value that cannot be described";
+  }
+}

@@ -12,6 +12,7 @@ import { type Dispatched, describeCallback, dispatch, InvalidMessageError, type 
 import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "./interpret.ts";
 import { MOST_STATE_BYTES } from "./limits.ts";
 import type { TurnContext } from "./turn-context.ts";
+import { firstLineOf } from "./turn-errors.ts";
 
 /** The cluster's error codes that a turn can end with. */
 export type TurnFailureCode =
@@ -101,10 +102,13 @@ function fromOf({ pid, messageId }: TurnContext): From {
   return { pid, messageId };
 }
 
-/** The state of its stored text. */
+/** The state of its stored text. Throws what `load` throws, and TypeError where it is asynchronous. */
 export function readState(module: ServerModule, stateText: string): unknown {
   const stored: unknown = JSON.parse(stateText);
-  return module.load ? module.load(stored) : stored;
+  if (!module.load) return stored;
+  const state = module.load(stored);
+  if (state instanceof Promise) throw new TypeError(`${module.name}.load returned a promise`);
+  return state;
 }
 
 /** Reads what a callback returned. With the message's content an error names the handler. */
@@ -193,7 +197,7 @@ function toResult(module: ServerModule, callback: string, settled: Settled): Tur
 
 /** What is stored of a state, JSON text. */
 function toStateText(module: ServerModule, callback: string, state: unknown): string {
-  const stored = module.dump ? module.dump(state as never) : state;
+  const stored = module.dump ? dumpState(module, state) : state;
   const text = toJson(stored, "state_not_json", `${module.name}.${callback} returned a state`);
   if (text === undefined) {
     const detail = `${module.name}.${callback} returned a state that JSON cannot hold: ${typeof state}`;
@@ -201,6 +205,18 @@ function toStateText(module: ServerModule, callback: string, state: unknown): st
   }
   checkSize(text, "state_too_large", `${module.name}.${callback} returned a state`);
   return text;
+}
+
+function dumpState(module: ServerModule, state: unknown): unknown {
+  let stored: unknown;
+  try {
+    stored = module.dump?.(state as never);
+  } catch (error) {
+    const [thrown, stack] = describeError(error);
+    throw new Failed({ code: "callback_failed", detail: `${module.name}.dump threw ${thrown}`, stack });
+  }
+  if (!(stored instanceof Promise)) return stored;
+  throw new Failed({ code: "invalid_return", detail: `${module.name}.dump returned a promise`, stack: [] });
 }
 
 function toValueText(module: ServerModule, callback: string, what: "reply" | "continuation", value: unknown): string {
@@ -223,7 +239,7 @@ function toJson(value: unknown, code: TurnFailureCode, what: string): string | u
   } catch (error) {
     throw new Failed({
       code,
-      detail: `${what} that JSON cannot hold: ${(error as Error).message.split("\n")[0]}`,
+      detail: `${what} that JSON cannot hold: ${firstLineOf(error)}`,
       stack: [],
     });
   }

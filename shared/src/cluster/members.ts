@@ -58,6 +58,7 @@ const AUDITED_PARTITIONS = 8;
 export class Membership implements Part {
   readonly #options: MembershipOptions;
   readonly #predecessor: Predecessor;
+  #modules: readonly string[];
   #session = "";
   /** The session that is being registered. */
   #candidate = "";
@@ -71,6 +72,7 @@ export class Membership implements Part {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#modules = options.modules ?? [];
     this.#predecessor = new Predecessor(options.keys.prefix, options.role, options.name);
   }
 
@@ -103,6 +105,15 @@ export class Membership implements Part {
 
   get #isWorker(): boolean {
     return this.#options.role === "worker";
+  }
+
+  /** The worker has learnt other modules: it joins again with these. */
+  async learn(modules: readonly string[]): Promise<void> {
+    this.#modules = modules;
+    const session = this.#session;
+    if (!session || !this.#isWorker) return;
+    await this.#join(session);
+    this.check();
   }
 
   /** Beats now: there is reason to believe that the session is dead. */
@@ -168,7 +179,7 @@ export class Membership implements Part {
   }
 
   #describe(): Record<string, string | number> {
-    return { held: 0, ...this.#options.describe?.() };
+    return { held: 0, modules: this.#modules.join(","), ...this.#options.describe?.() };
   }
 
   async #registerWhenReached(): Promise<void> {
@@ -183,7 +194,7 @@ export class Membership implements Part {
   }
 
   async #register(): Promise<void> {
-    const { link, keys, role, name, ttlMs, modules = [], events, onSession } = this.#options;
+    const { link, keys, role, name, ttlMs, events, onSession } = this.#options;
     await checkFoundation(link, keys);
     const session = `${role}@${name}#${randomBytes(6).toString("hex")}`;
     this.#candidate = session;
@@ -195,7 +206,6 @@ export class Membership implements Part {
       osPid: process.pid,
       startedAt: Date.now() - Math.round(process.uptime() * 1000),
       ttlMs,
-      modules: modules.join(","),
       ...this.#describe(),
     };
     await link.run(
@@ -222,11 +232,12 @@ export class Membership implements Part {
   }
 
   async #join(session: string): Promise<void> {
-    const { link, keys, modules = [] } = this.#options;
+    const { link, keys } = this.#options;
+    const modules = this.#modules.join(",");
     const joins = Array.from({ length: keys.partitions }, async (_, partition) => {
       let given = JOIN_BATCH;
       while (given === JOIN_BATCH) {
-        const args = [keys.base(partition), session, modules.join(","), JOIN_BATCH];
+        const args = [keys.base(partition), session, modules, JOIN_BATCH];
         given = await link.run<number>("join", [keys.live(partition)], args);
       }
     });

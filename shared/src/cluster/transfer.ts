@@ -73,7 +73,8 @@ export interface ImportRequest {
 }
 
 type RawExport =
-  | ["no_process" | "starting"]
+  | ["no_process"]
+  | ["starting"]
   | ["too_large", number, number]
   | ["ok", record: string[], ties: string[], messages: string[]];
 
@@ -157,8 +158,14 @@ function toDocument(
     ...(record["q"] !== undefined && { continue: { value: JSON.parse(record["q"]) as unknown } }),
     timers: Object.fromEntries(timers),
     ties: Object.fromEntries(Object.entries(own).filter(([field]) => !field.startsWith("t:"))),
-    mailbox: Array.from({ length: flat.length / 5 }, (_, index) => toMessage(flat.slice(index * 5, index * 5 + 5))),
+    mailbox: toMessages(flat),
   };
+}
+
+/** A start that revives it is left out: a document has a state, and its process begins with that. */
+function toMessages(flat: readonly string[]): MessageDocument[] {
+  const all = Array.from({ length: flat.length / 5 }, (_, index) => toMessage(flat.slice(index * 5, index * 5 + 5)));
+  return all.filter(({ kind }) => kind !== "start");
 }
 
 function toMessage([id = "", kind = "", envelope = "", queuedAt, dueAt]: readonly string[]): MessageDocument {
@@ -182,25 +189,25 @@ function readEnvelope(text: string): { m?: unknown; t?: string } {
   }
 }
 
-/** What import-1.lua takes from the version on. Messages get new ids, and timers follow theirs. */
+/**
+ * What import-1.lua takes from the version on. Messages get new ids, and timers follow theirs; one whose message is not
+ * among them would never be due and is left out.
+ */
 function toArguments(document: ProcessDocument, partition: number): (string | number)[] {
-  const { moduleVersion, revision, turns, options, timers, mailbox } = document;
-  const ids = new Map(mailbox.map(({ messageId }) => [messageId, newMessageId(partition)]));
-  const renamed = (id: string) => ids.get(id) ?? newMessageId(partition);
+  const { moduleVersion, revision, turns, options, mailbox } = document;
+  const ids = mailbox.map(() => newMessageId(partition));
+  const renamed = new Map(mailbox.map(({ messageId }, index) => [messageId, ids[index] ?? ""]));
+  const timers = Object.entries(document.timers).filter(([, { id }]) => renamed.has(id));
   const status = statusAfter(document);
   const held = status === "paused" || status === "quarantined" ? status : "";
   const optionsText = Object.keys(options).length > 0 ? JSON.stringify(options) : "";
   const continued = document.continue ? [JSON.stringify(document.continue.value) ?? "null", 1] : ["", 0];
   const args = [moduleVersion, revision, turns, optionsText, held, document.reason ?? "", ...continued];
-  const names = Object.keys(timers);
-  args.push(names.length);
-  for (const name of names) {
-    const timer = timers[name] as TimerDocument;
-    args.push(`t:${name}`, JSON.stringify({ ...timer, id: renamed(timer.id) }));
-  }
-  for (const { messageId, kind, message, dueAt, timer } of mailbox) {
+  args.push(timers.length);
+  for (const [name, timer] of timers) args.push(`t:${name}`, JSON.stringify({ ...timer, id: renamed.get(timer.id) }));
+  for (const [index, { kind, message, dueAt, timer }] of mailbox.entries()) {
     const envelope = seal(JSON.stringify(message) ?? "null", timer === undefined ? {} : { timer });
-    args.push(renamed(messageId), kind, envelope, dueAt ?? "");
+    args.push(ids[index] ?? "", kind, envelope, dueAt ?? "");
   }
   return args;
 }

@@ -64,14 +64,15 @@ export class ClusterReader {
       ...partitions.map(readPartition),
       ...workers.flatMap(({ id }) => partitions.map((partition) => countBusy(partition, id))),
     ]);
-    const { alive = 0, starting = 0, queued = 0, delayed = 0, failed = 0 } = sum;
-    const running = Math.min(Math.max(0, busy - starting), alive);
+    const { alive = 0, starting = 0, paused = 0, quarantined = 0, queued = 0, delayed = 0, failed = 0 } = sum;
+    const going = Math.max(0, alive - paused - quarantined);
+    const running = Math.min(Math.max(0, busy - starting), going);
     const processes = Object.fromEntries(PROCESS_STATUSES.map((status) => [status, sum[status] ?? 0])) as Record<
       ProcessStatus,
       number
     >;
     return {
-      processes: { ...processes, starting, running, idle: alive - running },
+      processes: { ...processes, starting, running, idle: going - running },
       mailbox: { waiting: Math.max(0, queued - delayed), delayed, failed },
     };
   }

@@ -5,30 +5,34 @@
 
 import { partitionOfMessage } from "../process/message.ts";
 import { readKnown } from "../process/outcome.ts";
-import { isPidPart, type Pid, splitPid } from "../process/pid.ts";
+import type { Pid } from "../process/pid.ts";
+import type { ResolveState } from "../process/stored-state.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import { type Keys, mailboxName } from "../redis/keys.ts";
 import type { ErrorCode } from "../service/errors.ts";
 import { ClusterReader } from "./cluster-reader.ts";
+import { type MembersPage, readMembers } from "./group-reader.ts";
+import { MailboxReader } from "./mailbox-reader.ts";
+import { ProcessList } from "./process-list.ts";
 import { ProcessReader } from "./process-reader.ts";
 import { toIso } from "./time.ts";
-import type { ClusterView, DeadLetter, ListQuery, MessageView, ProcessPage, ProcessView } from "./views.ts";
-
-/** The cursor was not made by `listProcesses`. */
-export class CursorError extends Error {
-  override name = "CursorError";
-}
+import type { ClusterView, DeadLetter, ListQuery, MailboxPeek, MessageView, ProcessPage, ProcessView } from "./views.ts";
 
 export class Snapshot {
   readonly #link: RedisLink;
   readonly #keys: Keys;
   readonly #processes: ProcessReader;
+  readonly #list: ProcessList;
+  readonly #mailboxes: MailboxReader;
   readonly #cluster: ClusterReader;
 
-  constructor(link: RedisLink, keys: Keys) {
+  /** `resolveState` reads what lies in a store of its own. */
+  constructor(link: RedisLink, keys: Keys, resolveState?: ResolveState) {
     this.#link = link;
     this.#keys = keys;
-    this.#processes = new ProcessReader(link, keys);
+    this.#processes = new ProcessReader(link, keys, resolveState);
+    this.#list = new ProcessList(link, keys, this.#processes);
+    this.#mailboxes = new MailboxReader(link, keys, this.#processes);
     this.#cluster = new ClusterReader(link, keys);
   }
 
@@ -37,41 +41,24 @@ export class Snapshot {
     return this.#processes.read(pid, withState);
   }
 
-  /**
-   * One page in the order partition, then pid: stable under change, so a process that lives throughout is listed exactly
-   * once. A page may be short, even empty, while `nextCursor` is there.
-   */
-  async listProcesses({ module, status, limit, cursor }: ListQuery): Promise<ProcessPage> {
-    let { partition, after } = parseCursor(cursor, this.#keys.partitions);
-    const pids: Pid[] = [];
-    let isMore = false;
-    for (; partition < this.#keys.partitions; partition++, after = "") {
-      const wanted = limit - pids.length;
-      const found = await this.#readIndex(partition, module, after, wanted + 1);
-      pids.push(...found.slice(0, wanted));
-      isMore = found.length > wanted;
-      if (isMore) break;
-      if (pids.length === limit) {
-        isMore = partition + 1 < this.#keys.partitions;
-        partition += 1;
-        break;
-      }
-    }
-    const views = await Promise.all(pids.map((pid) => this.readProcess(pid, false)));
-    const processes = views.filter(
-      (view) => view !== undefined && (!status || view.status === status),
-    ) as ProcessView[];
-    if (!isMore) return { processes };
-    const last = pids.at(-1);
-    const resume = last && this.#keys.partitionOf(last) === partition ? last : "";
-    return { processes, nextCursor: Buffer.from(`${partition}:${resume}`).toString("base64url") };
+  /** One page in the order partition, then pid. It may be short, even empty, while `nextCursor` is there. */
+  listProcesses(query: ListQuery): Promise<ProcessPage> {
+    return this.#list.read(query);
   }
 
-  #readIndex(partition: number, module: string | undefined, after: string, count: number): Promise<Pid[]> {
-    const least = after ? `(${after}` : module ? `[${module}/` : "-";
-    // "0" follows "/", and no pid part holds a "/".
-    const most = module ? `(${module}0` : "+";
-    return this.#link.call<Pid[]>("zrangebylex", this.#keys.index(partition), least, most, "LIMIT", 0, count);
+  /** The same, without mailboxes. */
+  async listPids(query: ListQuery): Promise<{ pids: Pid[]; nextCursor: string | undefined }> {
+    const { found, nextCursor } = await this.#list.find(query);
+    return { pids: found.map(({ pid }) => pid as Pid), nextCursor };
+  }
+
+  /** What is in hand, waits and is delayed, up to `limit` of each. */
+  readMailbox(pid: Pid, limit: number): Promise<MailboxPeek | undefined> {
+    return this.#mailboxes.peek(pid, limit);
+  }
+
+  readMembers(group: string, page: { limit: number; cursor?: string | undefined }): Promise<MembersPage> {
+    return readMembers(this.#link, this.#keys, group, page);
   }
 
   async readMessage(messageId: string): Promise<MessageView | undefined> {
@@ -136,19 +123,4 @@ export class Snapshot {
       return ["redis_unavailable"];
     }
   }
-}
-
-function parseCursor(cursor: string | undefined, partitions: number): { partition: number; after: string } {
-  if (cursor === undefined) return { partition: 0, after: "" };
-  const match = /^(\d{1,5}):(.*)$/.exec(Buffer.from(cursor, "base64url").toString());
-  const partition = Number(match?.[1]);
-  const after = match?.[2] ?? "";
-  if (!match || partition >= partitions || (after && !isPid(after)))
-    throw new CursorError("this cursor was not made by a list");
-  return { partition, after };
-}
-
-function isPid(text: string): boolean {
-  const { module, key } = splitPid(text);
-  return isPidPart(module) && isPidPart(key);
 }

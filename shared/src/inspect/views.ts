@@ -8,6 +8,9 @@ export interface ProcessView {
   module: string;
   key: string;
   status: ProcessStatus;
+  /** Why it is quarantined. */
+  reason?: string;
+  tags: string[];
   moduleVersion: number;
   revision: number;
   epoch: number;
@@ -24,6 +27,34 @@ export interface MailboxView {
   waiting: number;
   delayed: number;
   failed: number;
+}
+
+export interface QueuedMessage {
+  messageId: string;
+  kind: string;
+  message: unknown;
+  queuedAt: string;
+  /** Of a delayed message. */
+  dueAt?: string;
+  /** The timer whose tick it is. */
+  timer?: string;
+}
+
+/** A look into a mailbox, the head first. */
+export interface MailboxPeek {
+  pid: string;
+  status: ProcessStatus;
+  reason?: string;
+  /** How many there are in all. */
+  mailbox: MailboxView;
+  /** What handleContinue is owed; it comes before any message. */
+  continue?: { value: unknown };
+  /** In hand: their turns are under way, or were when their node died. */
+  running: QueuedMessage[];
+  waiting: QueuedMessage[];
+  delayed: QueuedMessage[];
+  /** Whether messages were left out because there is too much of them for one answer. */
+  isCut: boolean;
 }
 
 export interface ProcessPage {
@@ -76,6 +107,9 @@ export interface ClusterView {
 export interface ListQuery {
   module?: string | undefined;
   status?: ProcessStatus | undefined;
+  tag?: string | undefined;
+  /** A session, or the name of a node. */
+  owner?: string | undefined;
   limit: number;
   cursor?: string | undefined;
 }

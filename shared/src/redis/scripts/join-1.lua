@@ -1,5 +1,7 @@
 -- Adds a worker's session to the partition's live set and hands it the processes that waited for a worker of its modules.
 --
+-- A session whose worker has learnt another module joins again, with all of them.
+--
 -- Atomic because: a process must be in `ready` or with a live session, at every moment. Idempotent: a repeat adds nothing.
 --
 -- KEYS[1] the live set of the partition (hash: session → its modules, comma-separated)
@@ -8,10 +10,11 @@
 --@include partition
 
 local session, modules, limit = ARGV[2], ARGV[3], tonumber(ARGV[4])
-local isNew = call("HSET", KEYS[1], session, modules) == 1
+local before = "," .. (call("HGET", KEYS[1], session) or "") .. ","
+call("HSET", KEYS[1], session, modules)
 local given = 0
 for module in string.gmatch(modules, "[^,]+") do
-  if isNew then
+  if not string.find(before, "," .. module .. ",", 1, true) then
     call("RPUSH", base .. "workers:" .. module, session)
   end
   if given < limit then

@@ -107,6 +107,7 @@ end
 local tie, timer = tieOf()
 if tie then
   call("HDEL", base .. "own:" .. name, tie)
+  call("HDEL", base .. "watch:" .. pid, tie)
 end
 local session, hash, keepMs = string.match(envelope, ENVELOPE)
 settle(id, session or "", hash or "", keepMs or "60000",
