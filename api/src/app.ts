@@ -4,7 +4,10 @@
  * every call.
  */
 
+import type { Control } from "@genserverless/shared/cluster/control.ts";
+import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
+import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
@@ -12,17 +15,28 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Res
 import type { ApiMetrics } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { type Authorize, guardWith } from "./request/authorize.ts";
+import type { Modules } from "./request/check-message.ts";
 import { readInput } from "./request/input.ts";
 import { type Answer, HttpProblem, Responder } from "./respond.ts";
+import { batchRoutes } from "./routes/batch.ts";
+import { bulkRoutes } from "./routes/bulk.ts";
+import { controlRoutes } from "./routes/control.ts";
+import { deadLetterRoutes } from "./routes/dead-letters.ts";
+import { groupRoutes } from "./routes/groups.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { messagingRoutes } from "./routes/messaging.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { processRoutes } from "./routes/processes.ts";
 import type { Route } from "./routes/route.ts";
+import { transferRoutes } from "./routes/transfer.ts";
 
 export interface AppParts {
   messenger: Messenger;
   snapshot: Snapshot;
+  control: Control;
+  deadLetters: DeadLetters;
+  transfer: Transfer;
+  modules: Modules;
   metrics: ApiMetrics;
   log: Logger;
   /** What `x-served-by` says, e.g. `api@host`. */
@@ -65,15 +79,23 @@ export function createApp(parts: AppParts): Express {
 }
 
 /** In the order in which they are tried: the hot path first. */
-function listRoutes({ messenger, snapshot, metrics, isOpen, isDraining }: AppParts): Route[] {
+function listRoutes(parts: AppParts): Route[] {
+  const { messenger, snapshot, control, deadLetters, transfer, modules, metrics, isOpen, isDraining } = parts;
+  let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
-    text ??= JSON.stringify(describeRoutes(routes));
-    return text;
+    const of = modules();
+    if (described?.of !== of) described = { of, text: JSON.stringify(describeRoutes(routes, of)) };
+    return described.text;
   };
-  let text: string | undefined;
   const routes: Route[] = [
-    ...messagingRoutes(messenger),
+    ...messagingRoutes(messenger, modules),
+    ...batchRoutes(messenger, modules),
     ...processRoutes(messenger, snapshot),
+    ...transferRoutes(transfer),
+    ...controlRoutes(control, snapshot),
+    ...deadLetterRoutes(deadLetters, snapshot),
+    ...bulkRoutes({ messenger, snapshot, control, deadLetters }),
+    ...groupRoutes(messenger, snapshot, modules),
     ...messageRoutes(messenger, snapshot, isDraining),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];

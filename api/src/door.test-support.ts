@@ -1,10 +1,14 @@
 /** A listening door for tests: an app that must refuse what it is asked, for there is no cluster behind it. */
 
 import { request as send } from "node:http";
+import type { Control } from "@genserverless/shared/cluster/control.ts";
+import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
+import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
+import type { ServerModule } from "genserverless/server-module.ts";
 import { type AppParts, createApp } from "./app.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { ApiServer } from "./server.ts";
@@ -35,10 +39,16 @@ function nothingBehind<T>(name: string): T {
   return new Proxy({}, { get }) as T;
 }
 
+const NO_MODULES: ReadonlyMap<string, ServerModule> = new Map();
+
 export function partsForRefusing(): AppParts {
   return {
     messenger: nothingBehind<Messenger>("messenger"),
     snapshot: nothingBehind<Snapshot>("snapshot"),
+    control: nothingBehind<Control>("control"),
+    deadLetters: nothingBehind<DeadLetters>("deadLetters"),
+    transfer: nothingBehind<Transfer>("transfer"),
+    modules: () => NO_MODULES,
     metrics: new ApiMetrics(new Events()),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",

@@ -1,21 +1,33 @@
-/** The OpenAPI 3.1 document, generated from the routes and the very schemas that validate their requests. */
+/**
+ * The OpenAPI 3.1 document, generated from the routes, the very schemas that validate their requests, and the validators of the
+ * modules' named handlers.
+ */
 
 import { ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
+import type { ServerModule } from "genserverless/server-module.ts";
 import { z } from "zod";
+import { describeMessages, type MessageDescription, pointTo } from "./openapi-modules.ts";
+import * as operate from "./routes/operate-schemas.ts";
 import type { AnswerDescription, Route } from "./routes/route.ts";
-import * as schemas from "./routes/schemas.ts";
+import * as common from "./routes/schemas.ts";
 
 type Json = Record<string, unknown>;
 
 const ANY_ROUTE: readonly ErrorCode[] = ["invalid_request", "internal_error"];
 const GUARDED_ROUTE: readonly ErrorCode[] = ["unauthorized", "redis_unavailable"];
+const schemas = { ...common, ...operate };
 const NAMES = new Map<z.ZodType, string>(Object.entries(schemas).map(([name, schema]) => [schema, name]));
 
-export function describeRoutes(routes: readonly Route[]): Json {
+export function describeRoutes(routes: readonly Route[], modules: ReadonlyMap<string, ServerModule>): Json {
   const paths: Record<string, Json> = {};
+  const components = describeSchemas();
   for (const route of routes) {
     const path = toTemplate(route.path);
     paths[path] = { ...paths[path], [route.method]: describeRoute(route) };
+  }
+  for (const message of describeMessages(modules.values(), components)) {
+    const route = routes.find(({ name }) => name === message.route);
+    if (route) paths[toTemplate(route.path.replace(":module", message.module))] = describeCase(route, message);
   }
   return {
     openapi: "3.1.0",
@@ -26,7 +38,7 @@ export function describeRoutes(routes: readonly Route[]): Json {
     },
     paths,
     components: {
-      schemas: describeSchemas(),
+      schemas: components,
       securitySchemes: { token: { type: "http", scheme: "bearer", description: "Where API_TOKEN is set" } },
     },
     security: [{}, { token: [] }],
@@ -47,9 +59,35 @@ function describeRoute(route: Route): Json {
   };
   if (route.isPublic) description["security"] = [];
   if (route.body) {
-    description["requestBody"] = { required: true, content: { "application/json": { schema: refTo(route.body) } } };
+    description["requestBody"] = {
+      required: !route.isBodyOptional,
+      content: { "application/json": { schema: refTo(route.body) } },
+    };
   }
   return description;
+}
+
+/** A route as it is for the named handlers of one module. */
+function describeCase(route: Route, { module, message, reply }: MessageDescription): Json {
+  const general = describeRoute(route);
+  const parameters = (general["parameters"] as Json[]).filter(({ name }) => name !== "module");
+  const responses = { ...(general["responses"] as Json) };
+  const body = route.body && toJsonSchema(route.body);
+  const described = { ...body, properties: { ...(body?.["properties"] as Json), message: { $ref: pointTo(message) } } };
+  if (reply) {
+    const answer = { type: "object", properties: { reply: { $ref: pointTo(reply) }, messageId: { type: "string" } } };
+    responses["200"] = { ...(responses["200"] as Json), content: { "application/json": { schema: answer } } };
+  }
+  return {
+    [route.method]: {
+      ...general,
+      operationId: `${route.name}.${module}`,
+      summary: `${route.summary}: what ${module} takes`,
+      parameters,
+      requestBody: { required: true, content: { "application/json": { schema: described } } },
+      responses,
+    },
+  };
 }
 
 function pathParameters({ path }: Route): Json[] {
@@ -117,7 +155,7 @@ function describeHeaders(headers: Readonly<Record<string, string>> = {}): Json {
 }
 
 /** Queries are parameters of their own; everything else is a component that routes point to. */
-function describeSchemas(): Json {
+function describeSchemas(): Record<string, Json> {
   const bodies = Object.entries(schemas).filter(([name]) => !name.endsWith("Query"));
   return Object.fromEntries(bodies.map(([name, schema]) => [name, toJsonSchema(schema)]));
 }

@@ -110,7 +110,8 @@ function problemHeaders(problem: ClusterError, status: number): Record<string, s
   return headers;
 }
 
-function problemDocument(problem: ClusterError): object {
+/** The problem document of an error (RFC 9457). */
+export function problemDocument(problem: ClusterError): object {
   const [status, title] = ERRORS[problem.code];
   const { code, message: detail, messageId } = problem;
   const members = problem instanceof HttpProblem ? problem.members : {};

@@ -3,16 +3,20 @@
  * the order that loses no call: the load balancer sees it go, what is in flight is answered, then its parts stop.
  */
 
+import { Control } from "@genserverless/shared/cluster/control.ts";
+import { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import { createNode } from "@genserverless/shared/cluster/node.ts";
+import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
+import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
-import type { ServerModule } from "genserverless/server-module.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { ApiMetrics } from "./metrics.ts";
+import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
 
 export class ApiService implements Part {
@@ -20,19 +24,24 @@ export class ApiService implements Part {
   readonly #inside: Lifecycle;
   #isOpen = false;
 
-  constructor(settings: ApiSettings, modules: ReadonlyMap<string, ServerModule>, log: Logger) {
+  constructor(settings: ApiSettings, modules: Modules, log: Logger) {
     const { cluster, host, port, drainMs, token } = settings;
     const node = createNode("api", cluster, log);
     const { link, keys, subscriber, clock, events, name } = node;
     const storage = new StorageWatch(link);
-    const knowsModule = (module: string) => modules.has(module);
-    const rulesOf = (module: string) => modules.get(module);
+    const knowsModule = (module: string) => modules().has(module);
+    const rulesOf = (module: string) => modules().get(module);
     const isStorageFull = () => storage.isFull;
-    const messenger = new Messenger({ link, keys, subscriber, clock, knowsModule, rulesOf, isStorageFull });
+    const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes: new Outboxes({ link, keys, events }) };
+    const messenger = new Messenger({ ...sending, subscriber, clock });
     const metrics = new ApiMetrics(events);
     const app = createApp({
       messenger,
       snapshot: new Snapshot(link, keys),
+      control: new Control(sending),
+      deadLetters: new DeadLetters(sending),
+      transfer: new Transfer(sending),
+      modules,
       metrics,
       log,
       name,

@@ -2,6 +2,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { isServerModule, type ServerModule } from "./server-module.ts";
 
@@ -9,6 +10,9 @@ import { isServerModule, type ServerModule } from "./server-module.ts";
 export class ModuleLoadError extends Error {
   override name = "ModuleLoadError";
 }
+
+/** How long a file's own code may take. */
+const LOAD_MS = 30_000;
 
 /** The modules by name. Tests, and files that begin with a dot or an underscore, are passed over. */
 export async function loadModules(folders: readonly string[]): Promise<Map<string, ServerModule>> {
@@ -27,7 +31,8 @@ export async function loadModules(folders: readonly string[]): Promise<Map<strin
   return modules;
 }
 
-async function listFiles(folder: string): Promise<string[]> {
+/** The paths of a folder's module files, sorted. */
+export async function listFiles(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
     return names
@@ -43,12 +48,20 @@ function isModuleFile(name: string): boolean {
   return /^[^._].*\.(ts|mts|js|mjs)$/.test(name) && !/\.(test|d)\.[a-z]+$/.test(name);
 }
 
-async function loadModule(file: string): Promise<ServerModule> {
+/** Imports a file, under another URL where one is given. Throws ModuleLoadError. */
+export async function loadModule(file: string, url = pathToFileURL(file).href): Promise<ServerModule> {
+  const giveUp = new AbortController();
+  const late = delay(LOAD_MS, undefined, { signal: giveUp.signal }).then(() => {
+    throw new Error(`it is still loading after ${LOAD_MS} ms`);
+  });
   let exported: unknown;
   try {
-    exported = ((await import(pathToFileURL(file).href)) as { default?: unknown }).default;
+    exported = (await Promise.race([import(url) as Promise<{ default?: unknown }>, late])).default;
   } catch (error) {
     throw new ModuleLoadError(`${file}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    giveUp.abort();
+    late.catch(() => {});
   }
   if (!isServerModule(exported)) throw new ModuleLoadError(`${file}: its default export is not made by defineServer`);
   return exported;

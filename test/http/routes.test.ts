@@ -135,6 +135,7 @@ test("GET of a process shows every field, and its state only when asked for", as
     moduleVersion: 1,
     revision: 2,
     turns: 2,
+    tags: [],
     mailbox: { waiting: 0, delayed: 0, failed: 0 },
     state: { acc: 6, count: 1 },
   });

@@ -14,6 +14,12 @@ import type { ServerModule } from "genserverless/server-module.ts";
 export const LEAST_WIDTH = 4;
 export const MOST_WIDTH = 32;
 
+export interface Stored {
+  /** JSON text; undefined before init. */
+  stateText?: string | undefined;
+  refusal?: string;
+}
+
 export class Activation {
   readonly module: ServerModule;
   readonly lease: Lease;
@@ -24,8 +30,12 @@ export class Activation {
   stateText: string | undefined;
   /** What Redis, or the state store, has of it. */
   storedText: string | undefined;
+  /** What the record holds: the stored text, or a reference to a state store. */
+  recordText: string | undefined;
   state: unknown;
   isStarting: boolean;
+  /** Why the stored state cannot be used, where that is known already. */
+  readonly refusal: string | undefined;
   /** Whether the stored state has still to be made one of this version of the module. */
   isPrepared: boolean;
   readonly fromVersion: number;
@@ -41,14 +51,18 @@ export class Activation {
   #storedAt = performance.now();
   #crashes: number[] = [];
 
-  constructor(module: ServerModule, lease: Lease, claimed: Claimed, stateText: string | undefined) {
+  /** `stored` is the state behind the record's text, or why there is none. */
+  constructor(module: ServerModule, lease: Lease, claimed: Claimed, stored: Stored) {
+    const { stateText, refusal } = stored;
     this.module = module;
     this.lease = lease;
     this.incarnation = claimed.incarnation;
     this.ties = new Ties(claimed.ties);
     this.stateText = stateText;
     this.storedText = stateText;
-    this.isPrepared = stateText === undefined;
+    this.recordText = claimed.stateText;
+    this.refusal = refusal;
+    this.isPrepared = stateText === undefined && refusal === undefined;
     this.fromVersion = claimed.version ?? module.version;
     this.isStarting = claimed.status === "starting";
     this.continueText = claimed.continueText;
@@ -85,8 +99,10 @@ export class Activation {
     return this.#turnsSinceStored >= turns || performance.now() - this.#storedAt >= ms;
   }
 
-  noteStored(): void {
-    this.storedText = this.stateText;
+  /** A commit has stored this text, as `recordText`. */
+  noteStored(text: string | undefined, recordText: string): void {
+    this.storedText = text;
+    this.recordText = recordText;
     this.#turnsSinceStored = 0;
     this.#storedAt = performance.now();
   }

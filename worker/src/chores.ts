@@ -7,15 +7,21 @@
 import type { Leases } from "@genserverless/shared/cluster/leases.ts";
 import type { Member } from "@genserverless/shared/cluster/members.ts";
 import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
+import type { Keys } from "@genserverless/shared/redis/keys.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
+import type { RecordView } from "@genserverless/shared/stores/sweep.ts";
 import type { Host } from "./host.ts";
 
 export interface ChoresOptions {
   host: Host;
   leases: Leases;
   outboxes: Outboxes;
+  stores: StateStores;
+  keys: Keys;
   link: RedisLink;
   events: Events;
   partitions: number;
@@ -47,6 +53,7 @@ export class Chores implements Part {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#timer = undefined;
     for (const { timer } of this.#rings.values()) clearTimeout(timer);
     this.#rings.clear();
   }
@@ -59,6 +66,7 @@ export class Chores implements Part {
     for (const partition of this.#share) void this.#ring(partition);
     for (const partition of this.#share) void this.#guard(this.#options.leases.sweep(partition));
     for (const partition of this.#share) void this.#guard(this.#options.outboxes.emptyLeftBehind(partition));
+    void this.#guard(this.#options.stores.sweep((pids) => this.#readRecords(pids)));
     const mine = workers.find(({ session }) => session === this.#options.session());
     this.#balance(workers.filter(({ modules }) => modules === mine?.modules));
   }
@@ -85,6 +93,7 @@ export class Chores implements Part {
 
   /** A delayed message is due in so many ms: somebody has to ring then. */
   noteDue(partition: number, inMs: number): void {
+    if (!this.#timer) return;
     const at = performance.now() + inMs;
     const known = this.#rings.get(partition);
     if (known && known.at <= at) return;
@@ -100,6 +109,18 @@ export class Chores implements Part {
     let next = await this.#guard(leases.ring(partition));
     while (next === 0) next = await this.#guard(leases.ring(partition));
     if (next !== undefined && next > 0) this.noteDue(partition, next);
+  }
+
+  /** What a sweep of the state stores asks of the records. */
+  #readRecords(pids: readonly Pid[]): Promise<(RecordView | undefined)[]> {
+    const { link, keys } = this.#options;
+    const reads = pids.map(async (pid) => {
+      const key = keys.process(keys.partitionOf(pid), pid);
+      const [incarnation, revision, text] = await link.call<(string | null)[]>("hmget", key, "i", "r", "d");
+      if (!incarnation) return undefined;
+      return { incarnation: Number(incarnation), revision: Number(revision), text: text ?? undefined };
+    });
+    return Promise.all(reads);
   }
 
   /** Each worker rings and sweeps its share of the partitions; after a change of members two may do one, or, for a beat, none. */

@@ -11,12 +11,13 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Fetched, Lease } from "@genserverless/shared/cluster/leases.ts";
+import type { Claimed, Fetched, Lease } from "@genserverless/shared/cluster/leases.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { AnswerLost, RedisDown, type RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { moduleOf } from "@genserverless/shared/redis/keys.ts";
-import type { ServerModule } from "genserverless/server-module.ts";
-import { Activation, LEAST_WIDTH } from "./activation.ts";
+import { IN_RECORD, storeOf } from "@genserverless/shared/stores/reference.ts";
+import { StateMissing, StoreUnavailable } from "@genserverless/shared/stores/store.ts";
+import { Activation, LEAST_WIDTH, type Stored } from "./activation.ts";
 import type { Delivery } from "./delivery.ts";
 import { Run, type RunEnd, type RunOptions } from "./run.ts";
 import { letGo, storeState } from "./store-state.ts";
@@ -45,6 +46,7 @@ export class Host {
   /** In memory, the least recently used first. */
   readonly #held = new Map<Pid, Activation>();
   readonly #running = new Map<Pid, Running>();
+  readonly #runs = new WeakMap<Activation, Run>();
   readonly #backlog = new Set<Pid>();
   readonly #leaving = new Set<Pid>();
   /** Running with a module that has changed: they end their run and are claimed anew. */
@@ -192,7 +194,7 @@ export class Host {
     const { pid } = activation.lease;
     const mine: Running = { run: undefined, wasWoken: false, yields: false, delivered: undefined };
     this.#running.set(pid, mine);
-    const isStored = await storeState(activation, this.#options.leases).catch(() => false);
+    const isStored = await storeState(activation, this.#options).catch(() => false);
     if (!isStored && this.#held.get(pid) === activation) this.#held.delete(pid);
     if (this.#running.get(pid) === mine) this.#running.delete(pid);
     if (mine.wasWoken) this.#take(pid, mine.delivered);
@@ -237,15 +239,15 @@ export class Host {
     // The session may have been lost while the answer was under way.
     if (this.#running.get(pid) !== mine) return;
     if (claimed.verdict === "later") return;
-    if (claimed.verdict === "held" && known) await letGo(known, leases);
+    if (claimed.verdict === "held" && known) await letGo(known, this.#options);
     if (claimed.verdict !== "ok") {
       this.#held.delete(pid);
       if (claimed.verdict === "dead") this.#options.onDead();
       return;
     }
     const isRenewal = known !== undefined && known.lease.epoch === claimed.epoch;
-    const activation = isRenewal ? known : this.#activate(pid, session, claimed);
-    if (!activation) return;
+    const activation = isRenewal ? known : await this.#activate(pid, session, claimed);
+    if (!activation || this.#running.get(pid) !== mine) return;
     this.#hold(pid, activation);
     if (this.#isDraining) {
       await leases.handOver(activation.lease);
@@ -259,7 +261,7 @@ export class Host {
 
   async #run(activation: Activation, messages: Fetched[], mine: Running): Promise<void> {
     const { pid } = activation.lease;
-    const run = new Run(activation, this.#runOptions);
+    const run = this.#runOf(activation);
     mine.run = run;
     const end = await run.run(messages);
     mine.run = undefined;
@@ -272,11 +274,31 @@ export class Host {
     if (end === "lost") mine.wasWoken = true;
   }
 
-  #activate(pid: Pid, session: string, claimed: Parameters<typeof toActivation>[3]): Activation | undefined {
+  #runOf(activation: Activation): Run {
+    const run = this.#runs.get(activation) ?? new Run(activation, this.#runOptions);
+    this.#runs.set(activation, run);
+    return run;
+  }
+
+  async #activate(pid: Pid, session: string, claimed: Claimed): Promise<Activation | undefined> {
     const module = this.#options.modules.get(moduleOf(pid));
-    if (module) return toActivation(module, pid, { session, partition: this.#options.keys.partitionOf(pid) }, claimed);
-    this.#options.events.emit("error", "module.missing", { pid });
-    return undefined;
+    if (!module) {
+      this.#options.events.emit("error", "module.missing", { pid });
+      return undefined;
+    }
+    const { epoch, revision } = claimed;
+    const lease = { pid, partition: this.#options.keys.partitionOf(pid), session, epoch, revision };
+    return new Activation(module, lease, claimed, await this.#readStored(pid, claimed));
+  }
+
+  async #readStored(pid: Pid, { stateText }: Claimed): Promise<Stored> {
+    if (storeOf(stateText) === IN_RECORD) return { stateText };
+    try {
+      return { stateText: await this.#options.stores.resolve(pid, stateText) };
+    } catch (error) {
+      if (error instanceof StateMissing) return { refusal: error.message };
+      throw error;
+    }
   }
 
   #hold(pid: Pid, activation: Activation): void {
@@ -285,16 +307,18 @@ export class Host {
     this.#held.set(pid, activation);
   }
 
-  /** An answer was lost: once Redis answers again, the process is claimed anew. */
+  /** An answer was lost: once Redis, or the state store, answers again, the process is claimed anew. */
   async #recover(pid: Pid, mine: Running, error: unknown): Promise<void> {
-    const isExpected = error instanceof AnswerLost || error instanceof RedisDown;
+    const isAway = error instanceof StoreUnavailable;
+    const isExpected = isAway || error instanceof AnswerLost || error instanceof RedisDown;
     if (!isExpected)
       this.#options.events.emit("error", "run.failed", { pid, error: String((error as Error).stack ?? error) });
     await this.#options.link.untilUp();
     if (this.#running.get(pid) !== mine) return;
     this.#running.delete(pid);
     // An error that is not the connection's would come again at once.
-    setTimeout(() => this.wake(pid), isExpected ? 0 : 1_000);
+    setTimeout(() => this.wake(pid), isAway ? error.retryInMs : isExpected ? 0 : 1_000);
+    this.#takeFromBacklog();
   }
 
   #takeFromBacklog(): void {
@@ -318,14 +342,4 @@ function inBatches<T>(items: readonly T[]): T[][] {
 
 function isHeldUnder({ lease }: Activation, { epoch, revision }: Delivery): boolean {
   return lease.epoch === epoch && lease.revision === revision;
-}
-
-function toActivation(
-  module: ServerModule,
-  pid: Pid,
-  { session, partition }: { session: string; partition: number },
-  claimed: ConstructorParameters<typeof Activation>[2],
-): Activation {
-  const lease = { pid, partition, session, epoch: claimed.epoch, revision: claimed.revision };
-  return new Activation(module, lease, claimed, claimed.stateText);
 }

@@ -6,10 +6,13 @@ import type { Activation } from "./activation.ts";
 
 /** Undefined where the state can be used, otherwise why it cannot. */
 export async function prepare(activation: Activation): Promise<string | undefined> {
-  const { module, fromVersion, stateText = "null" } = activation;
+  const { module, fromVersion, refusal, stateText = "null" } = activation;
+  if (refusal !== undefined) return refusal;
   const changing = changeState(module, fromVersion, stateText);
   const isQuick = fromVersion === module.version || !module.codeChange;
-  const changed = await (isQuick ? changing : Promise.race([changing, sleep(module.turnTimeoutMs, undefined, { ref: false })]));
+  const changed = await (isQuick
+    ? changing
+    : Promise.race([changing, sleep(module.turnTimeoutMs, undefined, { ref: false })]));
   if (!changed) return `${module.name}.codeChange was not done within ${module.turnTimeoutMs} ms`;
   if ("error" in changed) return changed.error;
   activation.isPrepared = true;

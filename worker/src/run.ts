@@ -1,6 +1,6 @@
 /**
- * A run takes a process that has mail from its claim to the moment it is idle, stopped, given up or lost: turns, commit,
- * the next messages, turns, commit … Messages fetched together share one commit. A turn that ends the batch early – it
+ * Runs one process, as long as it is in this worker's memory. A run takes it from a claim that found mail to the moment
+ * when it is idle, stopped, given up or lost: turns, commit, the next messages, turns, commit … Messages fetched together share one commit. A turn that ends the batch early – it
  * stopped, continued, hibernated or failed, or the batch has taken `BATCH_MS` – is committed with what came before it,
  * and the rest of the batch follows. A callback that waits does not hold up the replies of the turns before it: they are
  * committed meanwhile.
@@ -10,7 +10,7 @@
  */
 
 import type { ClusterClock } from "@genserverless/shared/cluster/clock.ts";
-import type { Committed, Fetched, Leases } from "@genserverless/shared/cluster/leases.ts";
+import type { Committed, Fetched } from "@genserverless/shared/cluster/leases.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { type Keys, mailboxName } from "@genserverless/shared/redis/keys.ts";
@@ -24,11 +24,10 @@ import type { Calls } from "./calls.ts";
 import { Ledger } from "./ledger.ts";
 import { openMessage } from "./message.ts";
 import { prepare } from "./prepare.ts";
-import { storeState } from "./store-state.ts";
+import { commitState, type Storing, storeState } from "./store-state.ts";
 import { type Ending, Turns } from "./turns.ts";
 
-export interface RunOptions {
-  leases: Leases;
+export interface RunOptions extends Storing {
   log: Log;
   events: Events;
   keys: Keys;
@@ -64,6 +63,8 @@ export class Run {
   readonly #ledger = new Ledger();
   #isLost = false;
   #commitError: unknown;
+  /** A commit of earlier turns while a later one waits; one at a time. */
+  #meanwhile: Promise<void> | undefined;
 
   constructor(activation: Activation, options: RunOptions) {
     this.#activation = activation;
@@ -72,9 +73,7 @@ export class Run {
       ...options,
       holdsUp: () => !this.#ledger.isEmpty && !this.#isLost,
       onWaiting: () => this.#commitMeanwhile(),
-      settleEarlier: async () => {
-        if (!this.#ledger.isEmpty) await this.#commitMeanwhile();
-      },
+      settleEarlier: () => this.#commitMeanwhile(),
     });
     this.#turns = new Turns({
       activation,
@@ -100,6 +99,7 @@ export class Run {
     let batch = messages;
     for (;;) {
       const { ending, left } = await this.#handleBatch(batch);
+      if (this.#meanwhile) await this.#meanwhile;
       if (this.#commitError) throw this.#commitError;
       if (this.#isLost) return "lost";
       const yields = this.#options.hasBacklog() && performance.now() > placeEndsAt;
@@ -166,14 +166,22 @@ export class Run {
     return (await this.#commit(ending, 0, this.#activation.fromVersion)) ? "held" : "lost";
   }
 
-  /** A callback waits: the turns before it need not. */
+  /** A callback waits: the turns before it need not. Resolves when there are none that are not true. */
   async #commitMeanwhile(): Promise<void> {
-    try {
-      if (!(await this.#commit({ life: "" }, UNDER_WAY))) this.abandon();
-    } catch (error) {
-      this.#commitError = error;
-      this.abandon();
-    }
+    while (this.#meanwhile) await this.#meanwhile;
+    if (this.#ledger.isEmpty || this.#isLost) return;
+    this.#meanwhile = this.#commit({ life: "" }, UNDER_WAY)
+      .then(
+        (committed) => committed ?? this.abandon(),
+        (error: unknown) => {
+          this.#commitError = error;
+          this.abandon();
+        },
+      )
+      .then(() => {
+        this.#meanwhile = undefined;
+      });
+    await this.#meanwhile;
   }
 
   async #sleep(): Promise<boolean> {
@@ -181,27 +189,21 @@ export class Run {
   }
 
   #store(): Promise<boolean> {
-    return storeState(this.#activation, this.#options.leases);
+    return storeState(this.#activation, this.#options);
   }
 
-  async #commit(
-    ending: Ending,
-    width: number,
-    version = this.#activation.module.version,
-  ): Promise<Committed | undefined> {
-    const { leases, noteTurns, outboxes } = this.#options;
+  async #commit(ending: Ending, width: number, version?: number): Promise<Committed | undefined> {
+    const { noteTurns, outboxes } = this.#options;
     const activation = this.#activation;
-    const { lease, stateText } = activation;
     const { life, reason = "", continueText } = ending;
     const page = this.#ledger.take();
     noteTurns(page.turns);
-    const stores = activation.mustStore() || (life === "stopped" && activation.isDirty);
-    const state = { stateText: stores ? stateText : undefined, version, continueText };
-    const committed = await leases.commit(lease, { width, ...state, life, reason, ...page });
+    const mustStore = activation.mustStore() || (life === "stopped" && activation.isDirty);
+    const request = { width, life, reason, continueText, ...page };
+    const committed = await commitState(activation, this.#options, request, mustStore, version);
     if (!committed) return undefined;
-    lease.revision = committed.revision;
-    if (stores) activation.noteStored();
-    if (committed.sent > 0) void outboxes.empty(lease.partition, mailboxName(lease.pid, activation.incarnation));
+    const { lease, incarnation } = activation;
+    if (committed.sent > 0) void outboxes.empty(lease.partition, mailboxName(lease.pid, incarnation));
     return committed;
   }
 }

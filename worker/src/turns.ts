@@ -114,7 +114,7 @@ export class Turns {
     message: Message,
     callback: "handleCall" | "handleCast" | "handleInfo",
     content: unknown,
-    change: () => Act[] = () => [],
+    change: () => Act[] = noChange,
   ): Promise<AfterTurn> {
     const { activation, ledger, acts } = this.#options;
     const { module, ties } = activation;
@@ -126,22 +126,22 @@ export class Turns {
       return "next";
     }
     if (!handles(module, callback)) return this.#fail(message, failWithoutHandler(module, callback).failure, change);
-    before.push(...this.#cancelTimeout());
+    if (ties.size > 0) before.push(...this.#cancelTimeout());
     const { result, effects } = await this.#take(callback, toOccasion(message, content));
     if (result.kind === "fails") return this.#fail(message, result.failure, change);
-    return await this.#settle(message, result, effects, before);
+    return this.#settle(message, result, effects, before);
   }
 
   /** The callback has not failed: says what it came to, and goes on or ends. */
-  async #settle(
+  #settle(
     message: Message,
     result: Exclude<TurnResult, { kind: "fails" }>,
     effects: readonly Effect[],
-    before: Act[],
-  ): Promise<AfterTurn> {
+    before: readonly Act[],
+  ): Promise<AfterTurn> | AfterTurn {
     const { ledger } = this.#options;
     ledger.addActs(before);
-    if (result.kind === "stops") return await this.#end(message, result, effects);
+    if (result.kind === "stops") return this.#end(message, result, effects);
     if (result.kind !== "goes-on") throw new Error(`${result.kind} outside init`);
     if (message.kind === "call" && result.replyText === undefined) ledger.defer(message);
     else ledger.settle(message, result.replyText);
@@ -295,7 +295,7 @@ export class Turns {
   /** Another message has come before the timeout. */
   #cancelTimeout(): Act[] {
     const { ties } = this.#options.activation;
-    const timer = ties.size > 0 ? ties.timer(TIMEOUT) : undefined;
+    const timer = ties.timer(TIMEOUT);
     if (!timer) return [];
     ties.deleteTimer(TIMEOUT);
     return [["disarm", timer.id]];
@@ -359,6 +359,10 @@ export class Turns {
     const { pid } = this.#options.activation.lease;
     this.#options.events.emit("warn", "turn.failed", { pid, messageId: message?.id, code, detail, stack });
   }
+}
+
+function noChange(): Act[] {
+  return [];
 }
 
 const NAMED = { handleCall: "calls", handleCast: "casts", handleInfo: "infos" } as const;

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { createNode, type Node } from "@genserverless/shared/cluster/node.ts";
 import { readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
+import { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import { loadModules } from "genserverless/load-modules.ts";
 import { assertNoChildLeft } from "../../test/tools/child.ts";
 import { RedisServer } from "../../test/tools/redis-server.ts";
@@ -21,7 +22,11 @@ async function aWorker(): Promise<{ node: Node; worker: Worker }> {
   const env = { REDIS_URL: server.url, MODULES_DIR: "modules", NODE_NAME: "w", SESSION_TTL_MS: "2000" };
   const log = createLog("worker", { LOG_LEVEL: "silent" });
   const node = createNode("worker", readClusterSettings(env), log);
-  const worker = new Worker(node, readWorkerSettings(env), await loadModules(["modules"]), log);
+  const worker = new Worker(node, readWorkerSettings(env), {
+    modules: await loadModules(["modules"]),
+    stores: new StateStores([]),
+    log,
+  });
   return { node, worker };
 }
 

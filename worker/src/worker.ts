@@ -7,6 +7,7 @@ import type { Node } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { Calls } from "./calls.ts";
@@ -15,6 +16,12 @@ import type { WorkerSettings } from "./config.ts";
 import { readDelivery } from "./delivery.ts";
 import { Host } from "./host.ts";
 import { Watchdog } from "./watchdog.ts";
+
+export interface WorkerParts {
+  modules: ReadonlyMap<string, ServerModule>;
+  stores: StateStores;
+  log: Log;
+}
 
 const DRAIN_MS = 25_000;
 
@@ -28,7 +35,8 @@ export class Worker implements Part {
   readonly #outboxes: Outboxes;
   #channel = "";
 
-  constructor(node: Node, settings: WorkerSettings, modules: ReadonlyMap<string, ServerModule>, log: Log) {
+  constructor(node: Node, settings: WorkerSettings, parts: WorkerParts) {
+    const { modules, stores, log } = parts;
     const { link, keys, events, subscriber, clock } = node;
     const leases = new Leases(link, keys);
     this.#node = node;
@@ -48,18 +56,10 @@ export class Worker implements Part {
     const outboxes = this.#outboxes;
     const calls = new Calls({ link, keys, messenger, clock });
     const onDead = () => this.#membership.check();
-    const parts = { link, keys, leases, modules, events, log, clock, messenger, outboxes, calls };
-    this.#host = new Host({ ...settings, ...parts, onDead });
+    const shared = { link, keys, leases, stores, modules, events, log, clock, messenger, outboxes, calls };
+    this.#host = new Host({ ...settings, ...shared, onDead });
     const session = () => this.#membership.session;
-    this.#chores = new Chores({
-      host: this.#host,
-      leases,
-      outboxes,
-      link,
-      events,
-      partitions: keys.partitions,
-      session,
-    });
+    this.#chores = new Chores({ ...shared, host: this.#host, partitions: keys.partitions, session });
     this.#watchdog = new Watchdog(settings.cluster, node.name);
     this.#membership = node.join({
       modules: [...modules.keys()],

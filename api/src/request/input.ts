@@ -24,7 +24,7 @@ export interface Input<Body = unknown, Query = unknown> {
 export async function readInput(route: Route, req: Request, res: Response): Promise<Input> {
   const query = readQuery(route, req.url);
   const idempotency = route.method === "post" ? readIdempotencyKey(req) : NONE;
-  const body = route.body ? validate(route.body, await readJsonBody(req), "the body") : undefined;
+  const body = route.body ? validate(route.body, await readJsonBody(req, route), "the body") : undefined;
   return { params: req.params as Params, query, body, idempotency, headers: req.headers, isGone: () => res.destroyed };
 }
 

@@ -13,9 +13,19 @@ const MAX_DEPTH = 500;
 
 const MEDIA_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-export async function readJsonBody(req: IncomingMessage): Promise<unknown> {
+export interface BodyRules {
+  /** A request without a body counts as `{}`. */
+  isBodyOptional?: true;
+  mostBodyBytes?: number;
+}
+
+export async function readJsonBody(
+  req: IncomingMessage,
+  { isBodyOptional, mostBodyBytes = MAX_BODY_BYTES }: BodyRules = {},
+): Promise<unknown> {
+  if (isBodyOptional && !hasBody(req)) return {};
   refuseOtherMedia(req);
-  const bytes = await readBytes(req);
+  const bytes = await readBytes(req, mostBodyBytes);
   if (!isUtf8(bytes)) throw new ClusterError("invalid_json", "the body is not UTF-8");
   if (isDeeperThan(bytes, MAX_DEPTH)) {
     throw new ClusterError("invalid_request", `the body is nested more than ${MAX_DEPTH} deep`);
@@ -25,6 +35,10 @@ export async function readJsonBody(req: IncomingMessage): Promise<unknown> {
   } catch (error) {
     throw new ClusterError("invalid_json", bytes.length === 0 ? "the body is empty" : (error as SyntaxError).message);
   }
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 function refuseOtherMedia(req: IncomingMessage): void {
@@ -39,15 +53,15 @@ function refuseOtherMedia(req: IncomingMessage): void {
 }
 
 /** What is left unread of a body that is too large is read and thrown away by Node once the answer is out. */
-function readBytes(req: IncomingMessage): Promise<Buffer> {
-  const tooLarge = () => new ClusterError("body_too_large", `the limit is ${MAX_BODY_BYTES} bytes`);
-  if (Number(req.headers["content-length"]) > MAX_BODY_BYTES) return Promise.reject(tooLarge());
+function readBytes(req: IncomingMessage, most: number): Promise<Buffer> {
+  const tooLarge = () => new ClusterError("body_too_large", `the limit is ${most} bytes`);
+  if (Number(req.headers["content-length"]) > most) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
     req.on("data", (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= MAX_BODY_BYTES) chunks.push(chunk);
+      if (length <= most) chunks.push(chunk);
       else reject(tooLarge());
     });
     req.on("end", () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));

@@ -2,6 +2,7 @@
 
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { ErrorCode } from "@genserverless/shared/service/errors.ts";
+import { checkMessage, type Modules } from "../request/check-message.ts";
 import { pidOf } from "../request/input.ts";
 import { defineRoute, type Route } from "./route.ts";
 import { CallAnswer, CallRequest, MailAnswer, MailRequest, StopAnswer, StopRequest } from "./schemas.ts";
@@ -10,6 +11,7 @@ import { CallAnswer, CallRequest, MailAnswer, MailRequest, StopAnswer, StopReque
 export const LIFE_TIMEOUT_MS = 60_000;
 
 const REFUSED_AT_THE_DOOR = ["invalid_json", "invalid_request", "body_too_large", "unsupported_media_type"] as const;
+const REFUSED_BY_THE_VALIDATOR = ["invalid_message", "callback_failed", "callback_timeout"] as const;
 const REFUSED_BY_THE_MAILBOX = ["idempotency_conflict", "mailbox_full", "storage_full", "outcome_unknown"] as const;
 export const REFUSED_POST: readonly ErrorCode[] = [...REFUSED_AT_THE_DOOR, ...REFUSED_BY_THE_MAILBOX];
 
@@ -22,17 +24,23 @@ export const FAILED_TURN: readonly ErrorCode[] = [
   "reply_too_large",
   "node_died",
   "cancelled",
+  "skipped",
   "call_timeout",
   "no_workers",
 ];
 
 const PATH = "/v1/processes/:module/:key";
 
-export function messagingRoutes(messenger: Messenger): Route[] {
-  return [callRoute(messenger), mailRoute("cast", messenger), mailRoute("info", messenger), stopRoute(messenger)];
+export function messagingRoutes(messenger: Messenger, modules: Modules): Route[] {
+  return [
+    callRoute(messenger, modules),
+    mailRoute("cast", messenger, modules),
+    mailRoute("info", messenger, modules),
+    stopRoute(messenger),
+  ];
 }
 
-function callRoute(messenger: Messenger): Route {
+function callRoute(messenger: Messenger, modules: Modules): Route {
   return defineRoute({
     method: "post",
     path: `${PATH}/call`,
@@ -50,7 +58,10 @@ function callRoute(messenger: Messenger): Route {
       ...FAILED_TURN,
     ],
     async handle({ params, body, idempotency }) {
-      const { reply, messageId } = await messenger.call(pidOf(params), body.message, {
+      const pid = pidOf(params);
+      const checked = checkMessage(modules, params["module"], "call", body.message);
+      if (checked) await checked;
+      const { reply, messageId } = await messenger.call(pid, body.message, {
         timeoutMs: body.timeoutMs,
         ...idempotency,
       });
@@ -59,7 +70,7 @@ function callRoute(messenger: Messenger): Route {
   });
 }
 
-function mailRoute(kind: "cast" | "info", messenger: Messenger): Route {
+function mailRoute(kind: "cast" | "info", messenger: Messenger, modules: Modules): Route {
   return defineRoute({
     method: "post",
     path: `${PATH}/${kind}`,
@@ -67,9 +78,12 @@ function mailRoute(kind: "cast" | "info", messenger: Messenger): Route {
     summary: `Leave a message for ${kind === "cast" ? "handleCast" : "handleInfo"}, now or after a delay`,
     body: MailRequest,
     answers: { 202: { description: "Accepted: it will be handled", schema: MailAnswer } },
-    problems: [...REFUSED_POST, "invalid_pid", "invalid_message", "no_process", "no_workers"],
+    problems: [...REFUSED_POST, "invalid_pid", ...REFUSED_BY_THE_VALIDATOR, "no_process", "no_workers"],
     async handle({ params, body, idempotency }) {
-      const { messageId } = await messenger[kind](pidOf(params), body.message, {
+      const pid = pidOf(params);
+      const checked = checkMessage(modules, params["module"], kind, body.message);
+      if (checked) await checked;
+      const { messageId } = await messenger[kind](pid, body.message, {
         delayMs: body.delayMs,
         ...idempotency,
       });

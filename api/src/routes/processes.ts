@@ -1,4 +1,4 @@
-/** Processes as things: start one, read one, list them, read what one of them could not handle. */
+/** Processes as things: start one, read one, list them. */
 
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
@@ -6,20 +6,12 @@ import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import { pidOf } from "../request/input.ts";
 import { FAILED_TURN, LIFE_TIMEOUT_MS, REFUSED_POST } from "./messaging.ts";
 import { defineRoute, type Route } from "./route.ts";
-import {
-  DeadLetters,
-  ListProcessesQuery,
-  Process,
-  ProcessPage,
-  ReadProcessQuery,
-  StartAnswer,
-  StartRequest,
-} from "./schemas.ts";
+import { ListProcessesQuery, Process, ProcessPage, ReadProcessQuery, StartAnswer, StartRequest } from "./schemas.ts";
 
 const PATH = "/v1/processes/:module/:key";
 
 export function processRoutes(messenger: Messenger, snapshot: Snapshot): Route[] {
-  return [startRoute(messenger), readRoute(snapshot), listRoute(snapshot), deadLettersRoute(snapshot)];
+  return [startRoute(messenger), readRoute(snapshot), listRoute(snapshot)];
 }
 
 function startRoute(messenger: Messenger): Route {
@@ -93,20 +85,5 @@ function listRoute(snapshot: Snapshot): Route {
     answers: { 200: { description: "A page", schema: ProcessPage } },
     problems: ["invalid_request", "invalid_pid"],
     handle: async ({ query }) => ({ status: 200, json: await snapshot.listProcesses(query) }),
-  });
-}
-
-function deadLettersRoute(snapshot: Snapshot): Route {
-  return defineRoute({
-    method: "get",
-    path: `${PATH}/dead-letters`,
-    name: "readDeadLetters",
-    summary: "Read the messages that a process could not handle; they outlive it",
-    answers: { 200: { description: "The dead letters", schema: DeadLetters } },
-    problems: ["invalid_request", "invalid_pid"],
-    handle: async ({ params }) => ({
-      status: 200,
-      json: { deadLetters: await snapshot.readDeadLetters(pidOf(params)) },
-    }),
   });
 }

@@ -27,6 +27,10 @@ export interface Route<Body = unknown, Query = unknown> {
   /** Answers without the token too. */
   readonly isPublic?: true;
   readonly body?: z.ZodType<Body>;
+  /** A request without a body counts as `{}`. */
+  readonly isBodyOptional?: true;
+  /** 1 MiB unless given. */
+  readonly mostBodyBytes?: number;
   readonly query?: z.ZodType<Query>;
   readonly answers: Readonly<Record<number, AnswerDescription>>;
   /** What it may refuse with, beside what any route may (`unauthorized`, `internal_error`, …). */

@@ -4,6 +4,7 @@ import { PID_PART_PATTERN } from "@genserverless/shared/process/pid.ts";
 import { PROCESS_STATUSES } from "@genserverless/shared/process/status.ts";
 import { ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
 import { z } from "zod";
+import { wholeNumber } from "./whole-number.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const MAX_WAIT_MS = 600_000;
@@ -54,11 +55,6 @@ export const MailAnswer = z.object({ messageId: z.string() });
 export const StopRequest = z.strictObject({ reason: z.string().min(1).max(256).default("normal") });
 export const StopAnswer = z.object({ reason: z.string() });
 
-/** A whole number in a query, which knows only text. */
-function wholeNumber(least: number, most: number) {
-  const digits = z.string().regex(/^\d{1,9}$/, "must be a whole number");
-  return digits.transform(Number).pipe(z.int().min(least).max(most));
-}
 const truth = z
   .enum(["true", "false"])
   .transform((text) => text === "true")
@@ -68,6 +64,8 @@ export const ReadProcessQuery = z.strictObject({ state: truth.default(false) });
 export const ListProcessesQuery = z.strictObject({
   module: pidPart.exactOptional(),
   status: processStatus.exactOptional(),
+  tag: z.string().min(1).max(64).exactOptional(),
+  owner: z.string().min(1).max(256).exactOptional(),
   limit: wholeNumber(1, 1000).default(100),
   cursor: z.string().min(1).max(1024).exactOptional(),
 });
@@ -78,6 +76,8 @@ export const Process = z.object({
   module: z.string(),
   key: z.string(),
   status: processStatus,
+  reason: z.string().exactOptional(),
+  tags: z.array(z.string()),
   moduleVersion: count,
   revision: count,
   epoch: count,

@@ -12,10 +12,12 @@ import { type Dispatched, describeCallback, dispatch, InvalidMessageError, type 
 import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "./interpret.ts";
 import { MOST_STATE_BYTES } from "./limits.ts";
 import type { TurnContext } from "./turn-context.ts";
+import { CallError } from "./turn-errors.ts";
 import { firstLineOf } from "./turn-errors.ts";
 
 /** The cluster's error codes that a turn can end with. */
 export type TurnFailureCode =
+  | "call_cycle"
   | "callback_failed"
   | "callback_timeout"
   | "invalid_message"
@@ -107,7 +109,7 @@ export function readState(module: ServerModule, stateText: string): unknown {
   const stored: unknown = JSON.parse(stateText);
   if (!module.load) return stored;
   const state = module.load(stored);
-  if (state instanceof Promise) throw new TypeError(`${module.name}.load returned a promise`);
+  if (isAsync(state)) throw new TypeError(`${module.name}.load returned a promise`);
   return state;
 }
 
@@ -215,8 +217,15 @@ function dumpState(module: ServerModule, state: unknown): unknown {
     const [thrown, stack] = describeError(error);
     throw new Failed({ code: "callback_failed", detail: `${module.name}.dump threw ${thrown}`, stack });
   }
-  if (!(stored instanceof Promise)) return stored;
+  if (!isAsync(stored)) return stored;
   throw new Failed({ code: "invalid_return", detail: `${module.name}.dump returned a promise`, stack: [] });
+}
+
+/** What a promise that nobody waits for may reject with would end the node. */
+function isAsync(value: unknown): boolean {
+  if (!(value instanceof Promise)) return false;
+  value.catch(() => {});
+  return true;
 }
 
 function toValueText(module: ServerModule, callback: string, what: "reply" | "continuation", value: unknown): string {

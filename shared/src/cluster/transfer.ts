@@ -11,6 +11,7 @@ import { newMessageId } from "../process/message.ts";
 import type { Pid } from "../process/pid.ts";
 import { type ProcessStatus, readStatus } from "../process/status.ts";
 import { type ResolveState, readStateText } from "../process/stored-state.ts";
+import { moduleOf } from "../redis/keys.ts";
 import { ClusterError } from "../service/errors.ts";
 import { composeAct, readDone } from "./act.ts";
 import { noProcess } from "./control.ts";
@@ -113,7 +114,9 @@ export class Transfer {
 
   /** Makes a new incarnation; refuses where there is a process, unless it is to be replaced. */
   async importProcess({ pid, document, replaces, idempotencyKey }: ImportRequest): Promise<ProcessStatus> {
-    const { link, keys, isStorageFull, outboxes, wipeState, storeState } = this.#options;
+    const { link, keys, knowsModule, isStorageFull, outboxes, wipeState, storeState } = this.#options;
+    const module = moduleOf(pid);
+    if (!knowsModule(module)) throw new ClusterError("unknown_module", `there is no module "${module}"`);
     if (isStorageFull()) throw new ClusterError("storage_full", "Redis is nearly full; try again later");
     const partition = keys.partitionOf(pid);
     const act = composeAct(partition, pid, "import", { document, replaces }, idempotencyKey);

@@ -16,7 +16,15 @@ import { MailboxReader } from "./mailbox-reader.ts";
 import { ProcessList } from "./process-list.ts";
 import { ProcessReader } from "./process-reader.ts";
 import { toIso } from "./time.ts";
-import type { ClusterView, DeadLetter, ListQuery, MailboxPeek, MessageView, ProcessPage, ProcessView } from "./views.ts";
+import type {
+  ClusterView,
+  DeadLetter,
+  ListQuery,
+  MailboxPeek,
+  MessageView,
+  ProcessPage,
+  ProcessView,
+} from "./views.ts";
 
 export class Snapshot {
   readonly #link: RedisLink;

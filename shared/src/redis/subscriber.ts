@@ -46,7 +46,7 @@ export class Subscriber implements Part {
   }
 
   async unsubscribe(channel: string): Promise<void> {
-    this.#handlers.delete(channel);
+    if (!this.#handlers.delete(channel)) return;
     await this.#redis.unsubscribe(channel).catch(() => {});
   }
 

@@ -110,87 +110,93 @@ local ends = life == "wiped" or life == "stopped"
 local heldBack = isHeldBack(record[12], now) and record[12]
 local sent, armed = 0, 0
 
-local ACTS = {
-  -- kind, target, id, delayMs, options, envelope
-  send = { 6, function(at)
-    sent = sent + 1
-    local number = tonumber(record[13] or 0) + sent
-    appendTo(name, number, now, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
-  end },
-  -- id, due at (ms), envelope
-  arm = { 3, function(at)
-    if ends then
-      return
-    end
-    local delay = math.max(0, tonumber(ARGV[at + 1]) - now)
-    addMessage(queue, ARGV[at], "info", ARGV[at + 2], delay, now)
-    messagesLeft, bytesLeft = messagesLeft + 1, bytesLeft + #ARGV[at + 2]
-    count("queued", 1)
-    if delay > 0 then
-      armed = armed + 1
-      count("delayed", 1)
-    end
-  end },
-  -- id; one that is due already is dropped at its turn
-  disarm = { 1, function(at)
-    local job = queue .. ARGV[at]
-    if not call("ZSCORE", queue .. "delayed", ARGV[at]) then
-      return
-    end
-    local size = call("HSTRLEN", job, "data")
-    removeJob({ job, queue .. "repeat" }, { ARGV[at], "0", queue })
-    messagesLeft, bytesLeft = messagesLeft - 1, bytesLeft - size
-    armed = armed - 1
-    count("queued", -1)
-    count("delayed", -1)
-  end },
-  -- field and text of a tie
-  tie = { 2, function(at)
-    call("HSET", base .. "own:" .. name, ARGV[at], ARGV[at + 1])
-    set("h", "1")
-  end },
-  untie = { 1, function(at)
-    call("HDEL", base .. "own:" .. name, ARGV[at])
-  end },
-  -- field and text: who is to be told of this process's end
-  watch = { 2, function(at)
-    call("HSET", base .. "watch:" .. pid, ARGV[at], ARGV[at + 1])
-  end },
-  unwatch = { 1, function(at)
-    call("HDEL", base .. "watch:" .. pid, ARGV[at])
-  end },
-  -- id and outcome of a call that was deferred
-  answer = { 2, function(at)
-    answerDeferred(name, ARGV[at], ARGV[at + 1])
-  end },
-  options = { 1, function(at)
-    set("g", ARGV[at])
-  end },
-  -- id of the message that failed, ms until its next try
-  retry = { 2, function(at)
-    call("HINCRBY", queue .. ARGV[at], "tries", 1)
-    heldBack = heldBack or "retry " .. string.format("%.0f", now + tonumber(ARGV[at + 1]))
-    set("p", heldBack)
-  end },
-  -- why
-  quarantine = { 1, function(at)
-    if ends then
-      return
-    end
-    if heldBack == "paused" then
-      count("paused", -1)
-    end
-    heldBack = "quarantined"
-    set("p", heldBack)
-    set("f", ARGV[at])
-    count("quarantined", 1)
-  end },
-}
-local at = HEAD + handled * STRIDE + 1
-while ARGV[at] do
-  local act = ACTS[ARGV[at]]
-  act[2](at + 1)
-  at = at + 1 + act[1]
+-- Most turns want nothing done.
+local function doActs(at)
+  local ACTS = {
+    -- kind, target, id, delayMs, options, envelope
+    send = { 6, function(at)
+      sent = sent + 1
+      local number = tonumber(record[13] or 0) + sent
+      appendTo(name, number, now, ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5])
+    end },
+    -- id, due at (ms), envelope
+    arm = { 3, function(at)
+      if ends then
+        return
+      end
+      local delay = math.max(0, tonumber(ARGV[at + 1]) - now)
+      addMessage(queue, ARGV[at], "info", ARGV[at + 2], delay, now)
+      messagesLeft, bytesLeft = messagesLeft + 1, bytesLeft + #ARGV[at + 2]
+      count("queued", 1)
+      if delay > 0 then
+        armed = armed + 1
+        count("delayed", 1)
+      end
+    end },
+    -- id; one that is due already is dropped at its turn
+    disarm = { 1, function(at)
+      local job = queue .. ARGV[at]
+      if not call("ZSCORE", queue .. "delayed", ARGV[at]) then
+        return
+      end
+      local size = call("HSTRLEN", job, "data")
+      removeJob({ job, queue .. "repeat" }, { ARGV[at], "0", queue })
+      messagesLeft, bytesLeft = messagesLeft - 1, bytesLeft - size
+      armed = armed - 1
+      count("queued", -1)
+      count("delayed", -1)
+    end },
+    -- field and text of a tie
+    tie = { 2, function(at)
+      call("HSET", base .. "own:" .. name, ARGV[at], ARGV[at + 1])
+      set("h", "1")
+    end },
+    untie = { 1, function(at)
+      call("HDEL", base .. "own:" .. name, ARGV[at])
+    end },
+    -- field and text: who is to be told of this process's end
+    watch = { 2, function(at)
+      call("HSET", base .. "watch:" .. pid, ARGV[at], ARGV[at + 1])
+    end },
+    unwatch = { 1, function(at)
+      call("HDEL", base .. "watch:" .. pid, ARGV[at])
+    end },
+    -- id and outcome of a call that was deferred
+    answer = { 2, function(at)
+      answerDeferred(name, ARGV[at], ARGV[at + 1])
+    end },
+    options = { 1, function(at)
+      set("g", ARGV[at])
+    end },
+    -- id of the message that failed, ms until its next try
+    retry = { 2, function(at)
+      call("HINCRBY", queue .. ARGV[at], "tries", 1)
+      heldBack = heldBack or "retry " .. string.format("%.0f", now + tonumber(ARGV[at + 1]))
+      set("p", heldBack)
+    end },
+    -- why
+    quarantine = { 1, function(at)
+      if ends then
+        return
+      end
+      if heldBack == "paused" then
+        count("paused", -1)
+      end
+      heldBack = "quarantined"
+      set("p", heldBack)
+      set("f", ARGV[at])
+      count("quarantined", 1)
+    end },
+  }
+  while ARGV[at] do
+    local act = ACTS[ARGV[at]]
+    act[2](at + 1)
+    at = at + 1 + act[1]
+  end
+end
+local firstAct = HEAD + handled * STRIDE + 1
+if ARGV[firstAct] then
+  doActs(firstAct)
 end
 if sent > 0 then
   set("l", tonumber(record[13] or 0) + sent)

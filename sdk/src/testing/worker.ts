@@ -1,0 +1,310 @@
+/**
+ * Runs the turns of the kit's processes, as a worker of the cluster does: the state is loaded, the callback is run, and
+ * what it came to is committed. One message, one turn, one commit.
+ */
+
+import { type Changed, changeState } from "../runtime/change-state.ts";
+import { isHandled } from "../runtime/dispatch.ts";
+import type { ReturningCallback } from "../runtime/interpret.ts";
+import {
+  describeError,
+  failAfterDeaths,
+  failWith,
+  failWithoutHandler,
+  failWithTimeout,
+  invoke,
+  readState,
+  readTurn,
+  type TurnFailure,
+  type TurnResult,
+} from "../runtime/turn.ts";
+import type { Effect, TurnContext } from "../runtime/turn-context.ts";
+import { admit, cancelTimeout } from "./admission.ts";
+import type { Commits } from "./commits.ts";
+import type { KitCluster } from "./kit-cluster.ts";
+import type { Continuation, KitProcess, Snapshot } from "./kit-process.ts";
+import { contentOf, type Mail, type MailOf } from "./mail.ts";
+import { done, failed } from "./outcomes.ts";
+import { ABANDONED, TIMED_OUT, Turn } from "./turn.ts";
+
+const MOST_DEATHS = 3;
+
+interface Taken {
+  result: TurnResult;
+  effects: readonly Effect[];
+}
+
+export class Worker {
+  readonly #cluster: KitCluster;
+  readonly #commits: Commits;
+
+  constructor(cluster: KitCluster, commits: Commits) {
+    this.#cluster = cluster;
+    this.#commits = commits;
+  }
+
+  /** Handles what is first in line for a process. */
+  async handle(process: KitProcess): Promise<void> {
+    const module = this.#cluster.module(process.moduleName);
+    if (!module) throw new Error(`the module of ${process.pid} has gone`);
+    const inHand = process.continuation ?? process.mailbox[0];
+    if (!inHand) return;
+    const turn = new Turn({
+      cluster: this.#cluster,
+      process,
+      module,
+      id: inHand.id,
+      messageId: inHand.kind === "continue" ? "" : inHand.id,
+      attempt: inHand.kind === "continue" ? 1 : inHand.attempt,
+      callerEndsAt: inHand.kind === "call" ? inHand.deadlineAt : Infinity,
+    });
+    process.turn = turn;
+    process.falling?.cancel();
+    try {
+      if (!(await this.#load(turn))) return;
+      if (inHand.kind === "continue") await this.#continue(turn, inHand);
+      else await this.#open(turn, inHand);
+    } catch (error) {
+      if (error !== ABANDONED) throw error;
+    } finally {
+      this.#leave(turn);
+    }
+  }
+
+  #leave(turn: Turn): void {
+    const { process, module } = turn;
+    // Its worker has died, or the process was killed: others have seen to it.
+    if (process.turn !== turn) return;
+    process.turn = undefined;
+    if (process.heldBack === "paused") this.#commits.holdBack(process, "paused");
+    if (process.hasWork) this.#cluster.wake(process);
+    else if (process.isThere) this.#fallAsleepLater(process, process.options.idleAfterMs ?? module.idleAfterMs);
+  }
+
+  #fallAsleepLater(process: KitProcess, idleAfterMs: number): void {
+    if (process.module === undefined || idleAfterMs === Infinity) return;
+    const { clock } = this.#cluster;
+    process.falling = clock.at(clock.now + idleAfterMs, () => this.#commits.passivate(process));
+  }
+
+  /** Makes the stored state one of this version of the module. Says whether the process can run. */
+  async #load(turn: Turn): Promise<boolean> {
+    const { process, module } = turn;
+    const { now } = this.#cluster.clock;
+    if (process.module && process.module !== module) {
+      process.store(now);
+      process.forget();
+    }
+    if (process.module) return true;
+    process.load(module, now);
+    const { stored } = process;
+    if (!stored) return true;
+    const changed = await this.#change(turn, stored);
+    if ("error" in changed) {
+      process.forget();
+      this.#commits.quarantine(process, changed.error);
+      return false;
+    }
+    process.isMigrated = changed.stateText !== undefined;
+    process.current = { text: changed.stateText ?? stored.text, version: module.version };
+    return true;
+  }
+
+  async #change(turn: Turn, { version, text }: Snapshot): Promise<Changed> {
+    const { module } = turn;
+    try {
+      return (await turn.run(() => changeState(module, version, text))).returned;
+    } catch (error) {
+      if (error !== TIMED_OUT) throw error;
+      return { error: `${module.name}.codeChange was not done within ${module.turnTimeoutMs} ms` };
+    }
+  }
+
+  #open(turn: Turn, mail: Mail): void | Promise<void> {
+    const { process } = turn;
+    if (mail.deaths >= MOST_DEATHS) return this.#giveUp(turn, mail);
+    if (mail.kind === "start") return this.#start(turn, mail);
+    if (mail.kind === "stop") return this.#stop(turn, mail);
+    const { verdict, effects } = admit(process, mail, this.#cluster.clock.now, () => this.#cluster.ids.next());
+    if (verdict === "stale") {
+      process.mailbox.shift();
+      this.#cluster.journal.note("message.stale", process.pid, { message: contentOf(mail) });
+      return;
+    }
+    if (verdict === "passes") return this.#commits.commit(turn, { mail, outcome: done(undefined), effects });
+    switch (mail.kind) {
+      case "link":
+      case "unlink":
+        if (mail.kind === "link") process.ties.setLink(mail.pid);
+        else process.ties.deleteLink(mail.pid);
+        return this.#commits.commit(turn, { mail, outcome: done(undefined), effects });
+      case "exit":
+        return this.#exit(turn, mail);
+      case "call":
+        return this.#deliver(turn, mail, "handleCall", effects);
+      case "cast":
+        return this.#deliver(turn, mail, "handleCast", effects);
+      default:
+        return this.#deliver(turn, mail, "handleInfo", effects);
+    }
+  }
+
+  async #start(turn: Turn, mail: MailOf<"start">): Promise<void> {
+    const { process } = turn;
+    // A process that stopped with its state kept begins again with it.
+    if (process.current) return this.#commits.commit(turn, { mail, outcome: done(undefined), effects: [] });
+    const { result, effects } = await this.#take(turn, "init", JSON.parse(mail.text));
+    switch (result.kind) {
+      case "goes-on":
+        return this.#commits.commit(turn, {
+          mail,
+          stateText: result.stateText,
+          outcome: done(undefined),
+          effects,
+          next: result,
+        });
+      case "refuses":
+        return this.#commits.refuse(turn, mail, "init_stopped", `init stopped: ${result.reason}`);
+      case "ignores":
+        return this.#commits.refuse(turn, mail, "init_ignored", "init wanted no process");
+      case "stops":
+        throw new Error("init has no such return");
+      case "fails":
+        this.#commits.noteFailure(process, result.failure, mail.id);
+        return this.#commits.refuse(turn, mail, "init_failed", result.failure.detail);
+    }
+  }
+
+  async #deliver(
+    turn: Turn,
+    mail: Mail,
+    callback: "handleCall" | "handleCast" | "handleInfo",
+    before: readonly Effect[],
+  ): Promise<void> {
+    const { process, module } = turn;
+    const content = contentOf(mail);
+    if (!isHandled(module, callback)) {
+      if (callback !== "handleInfo")
+        return this.#commits.fail(turn, mail, failWithoutHandler(module, callback).failure);
+      this.#cluster.journal.note("info.ignored", process.pid, { message: content });
+      return this.#commits.commit(turn, { mail, outcome: done(undefined), effects: before });
+    }
+    const cancelled = cancelTimeout(process);
+    const { result, effects } = await this.#take(turn, callback, content);
+    if (result.kind === "fails") return this.#commits.fail(turn, mail, result.failure);
+    const all = [...before, ...cancelled, ...effects];
+    if (result.kind === "stops") return await this.#end(turn, mail, result, all);
+    if (result.kind !== "goes-on") throw new Error(`${callback} has no such return`);
+    const { stateText, replyText } = result;
+    const isDeferred = mail.kind === "call" && replyText === undefined;
+    const outcome = isDeferred ? undefined : done(replyText);
+    this.#commits.commit(turn, { mail, stateText, outcome, effects: all, next: result });
+  }
+
+  async #continue(turn: Turn, { text, deaths }: Continuation): Promise<void> {
+    const { process, module } = turn;
+    const nothing = { mail: undefined, outcome: undefined, effects: [] };
+    const giveUp = (failure: TurnFailure) => {
+      process.ties.undo();
+      this.#commits.noteFailure(process, failure);
+      this.#commits.commit(turn, nothing);
+      this.#commits.noteCrash(process, module);
+    };
+    if (!module.handleContinue) return giveUp(failWithoutHandler(module, "handleContinue").failure);
+    if (deaths >= MOST_DEATHS) return giveUp(failAfterDeaths(deaths, `${module.name}.handleContinue ran`).failure);
+    const { result, effects } = await this.#take(turn, "handleContinue", JSON.parse(text));
+    if (result.kind === "stops") return await this.#end(turn, undefined, result, effects);
+    if (result.kind === "goes-on") {
+      return this.#commits.commit(turn, { ...nothing, stateText: result.stateText, effects, next: result });
+    }
+    if (result.kind !== "fails") throw new Error("handleContinue has no such return");
+    giveUp(result.failure);
+  }
+
+  /** A callback stopped the process. */
+  async #end(
+    turn: Turn,
+    mail: Mail | undefined,
+    { reason, stateText, replyText }: TurnResult & { kind: "stops" },
+    effects: readonly Effect[],
+  ): Promise<void> {
+    const last = await this.#terminate(turn, reason, stateText);
+    const isUnanswered = mail?.kind === "call" && replyText === undefined;
+    const detail = `${turn.process.pid} stopped without a reply: ${reason}`;
+    const outcome = isUnanswered ? failed("no_process", detail) : done(replyText);
+    this.#commits.end(turn, { mail, stateText, outcome, effects: [...effects, ...last] }, reason);
+  }
+
+  async #stop(turn: Turn, mail: MailOf<"stop">): Promise<void> {
+    const { reason } = mail;
+    const effects = await this.#terminate(turn, reason, turn.process.current?.text);
+    this.#commits.end(turn, { mail, outcome: done(JSON.stringify({ reason })), effects }, reason);
+  }
+
+  /** Ends the process without terminate, as in OTP, unless it traps exits, or the signal is none to it. */
+  #exit(turn: Turn, mail: MailOf<"exit">): void | Promise<void> {
+    const { process, module } = turn;
+    const { reason, isLinked, pid } = mail;
+    const commit = { mail, outcome: done(undefined), effects: [] };
+    if (reason === "kill" && !isLinked) return this.#commits.end(turn, commit, "killed");
+    if (module.trapExit) return this.#deliver(turn, mail, "handleInfo", []);
+    if (reason === "normal" && pid !== process.pid) return this.#commits.commit(turn, commit);
+    return this.#commits.end(turn, commit, reason);
+  }
+
+  /** A message that has ended three workers is not tried again. */
+  #giveUp(turn: Turn, mail: Mail): void {
+    const { failure } = failAfterDeaths(mail.deaths, `${turn.process.pid} handled this message`);
+    if (mail.kind !== "start") {
+      this.#commits.fail(turn, mail, failure, true);
+    } else {
+      this.#commits.noteFailure(turn.process, failure, mail.id);
+      this.#commits.refuse(turn, mail, failure.code, failure.detail);
+    }
+  }
+
+  async #take(turn: Turn, callback: ReturningCallback, content: unknown): Promise<Taken> {
+    const { process, module } = turn;
+    process.turns += 1;
+    try {
+      const state = () => process.current && readState(module, process.current.text);
+      const { returned, ctx } = await this.#run(turn, (given) => invoke(module, callback, content, state(), given));
+      return { result: readTurn(module, callback, returned), effects: ctx.effects };
+    } catch (error) {
+      if (error === ABANDONED) throw error;
+      const result = error === TIMED_OUT ? failWithTimeout(module, callback) : failWith(module, callback, error);
+      return { result, effects: [] };
+    }
+  }
+
+  /** Runs terminate where the module has it; what goes wrong in it is only told. */
+  async #terminate(turn: Turn, reason: string, stateText: string | undefined): Promise<readonly Effect[]> {
+    const { process, module } = turn;
+    if (!module.terminate) return [];
+    const state = () => (stateText === undefined ? undefined : readState(module, stateText)) as never;
+    try {
+      const { ctx } = await this.#run(turn, (given) => module.terminate?.(reason, state(), given));
+      return ctx.effects;
+    } catch (error) {
+      if (error === ABANDONED) throw error;
+      const what = error === TIMED_OUT ? "exceeded its deadline" : `threw ${describeError(error)[0]}`;
+      this.#cluster.journal.note("terminate.failed", process.pid, { detail: `${module.name}.terminate ${what}` });
+      return [];
+    }
+  }
+
+  /** Runs a callback to its end; where the worker is to die here, it dies before anything is committed. */
+  async #run<T>(turn: Turn, callback: (ctx: TurnContext) => T): Promise<{ returned: Awaited<T>; ctx: TurnContext }> {
+    try {
+      return await turn.run(callback);
+    } finally {
+      const { process } = turn;
+      if (process.crashesToCome > 0 && process.turn === turn) {
+        process.crashesToCome -= 1;
+        this.#commits.crash(process);
+        // biome-ignore lint/correctness/noUnsafeFinally: whatever the callback came to, its worker is dead.
+        throw ABANDONED;
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { begin, type Case, fresh, notesOf, order, startAs, untilNotes } from "../driver.ts";
+
+/** The death of a worker, and a change of code. */
+export const crashes: Case[] = [
+  {
+    name: "goes on after a crash from what was committed: state, timers, monitors, groups",
+    run: async (driver) => {
+      const [pid, other] = [await begin(driver), await begin(driver)];
+      const group = pid.replace("/", "-");
+      const ref = await order(
+        driver,
+        pid,
+        { do: "note", note: "before" },
+        { do: "sendAfter", ms: 30, message: "timer" },
+        { do: "join", group },
+        { do: "monitor", pid: other },
+      );
+      await driver.crash(pid);
+      await untilNotes(driver, pid, ["before", ["info", "timer"]]);
+      await order(driver, other, { do: "publish", group, message: "group" });
+      await untilNotes(driver, pid, ["before", ["info", "timer"], ["info", "group"]]);
+      await driver.stop(other);
+      const down = ["info", { type: "DOWN", ref, pid: other, reason: "normal" }];
+      await untilNotes(driver, pid, ["before", ["info", "timer"], ["info", "group"], down]);
+    },
+  },
+  {
+    name: "runs a turn again that a crash has cut off, and its calls have been made once",
+    run: async (driver) => {
+      const [pid, callee, gate] = [await begin(driver), await begin(driver), await begin(driver)];
+      await driver.pause(gate);
+      const run = [
+        { do: "call", pid: callee, message: "once" },
+        { do: "note", note: "called" },
+        { do: "call", pid: gate, message: "gate" },
+        { do: "cast", pid: callee, message: "after" },
+      ];
+      await driver.cast(pid, { run });
+      await driver.cast(pid, "next");
+      await untilNotes(driver, callee, [["call", "once"]]);
+      await driver.crash(pid);
+      await driver.resume(gate);
+      await untilNotes(driver, pid, ["called", ["cast", "next"]]);
+      await untilNotes(driver, callee, [
+        ["call", "once"],
+        ["cast", "after"],
+      ]);
+      assert.deepEqual(await notesOf(driver, gate), [["call", "gate"]]);
+    },
+  },
+  {
+    name: "continues again after a crash, before any other message",
+    run: async (driver) => {
+      const [pid, gate] = [await begin(driver), await begin(driver)];
+      await driver.pause(gate);
+      const value = {
+        run: [
+          { do: "call", pid: gate, message: "gate" },
+          { do: "note", note: "continued" },
+        ],
+      };
+      await order(driver, pid, { do: "next", next: { continue: value } });
+      await driver.cast(pid, "mail");
+      await driver.crash(pid);
+      await driver.resume(gate);
+      await untilNotes(driver, pid, ["continued", ["cast", "mail"]]);
+      assert.deepEqual(await notesOf(driver, gate), [["call", "gate"]]);
+    },
+  },
+  {
+    name: "loses in a crash what its write policy has not stored, and no more",
+    run: async (driver) => {
+      const [late, third, always] = [fresh("late-writer"), fresh("third-writer"), fresh()];
+      for (const pid of [late, third, always]) {
+        await startAs(driver, pid);
+        for (const note of [1, 2, 3, 4]) await order(driver, pid, { do: "note", note });
+      }
+      await driver.crash(late);
+      await driver.crash(third);
+      await driver.crash(always);
+      const after = await Promise.all([late, third, always].map((pid) => order(driver, pid, { do: "notes" })));
+      assert.deepEqual(after, [[], [1, 2, 3], [1, 2, 3, 4]]);
+    },
+  },
+  {
+    name: "changes the state with the code, and sets a process aside where that fails",
+    run: async (driver) => {
+      const [pid, later] = [fresh("versioned"), fresh("versioned")];
+      await startAs(driver, pid);
+      await startAs(driver, later);
+      await driver.cast(pid, 2);
+      await driver.upgrade(2);
+      await driver.until(async () => {
+        assert.deepEqual(await driver.call(pid, "read"), { version: 2, total: 2, from: 1 });
+      });
+      await driver.upgrade(3);
+      await driver.cast(later, 1);
+      await driver.until(async () => assert.equal(await driver.status(later), "quarantined"));
+      assert.deepEqual(await driver.state(later), { count: 0 });
+    },
+  },
+];

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { begin, type Case, letPass, notesOf, order, untilNotes } from "../driver.ts";
+
+/** Timers. What must not fire is looked for when another timer, due later, has. */
+export const timers: Case[] = [
+  {
+    name: "fires timers in the order in which they are due",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(
+        driver,
+        pid,
+        { do: "sendAfter", ms: 90, message: "third" },
+        { do: "sendAfter", ms: 0, message: "first" },
+        { do: "sendAfter", ms: 45, message: "second" },
+      );
+      await untilNotes(driver, pid, [
+        ["info", "first"],
+        ["info", "second"],
+        ["info", "third"],
+      ]);
+    },
+  },
+  {
+    name: "cancels a timer, and replaces one of the same name",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(
+        driver,
+        pid,
+        { do: "sendAfter", ms: 30, message: "cancelled", name: "a" },
+        { do: "sendAfter", ms: 30, message: "replaced", name: "b" },
+      );
+      assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), true);
+      assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), false);
+      await order(driver, pid, { do: "sendAfter", ms: 60, message: "new", name: "b" });
+      await untilNotes(driver, pid, [["info", "new"]]);
+    },
+  },
+  {
+    name: "does not deliver what was cancelled when it was due and still waited for its turn",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(driver, pid, { do: "sendAfter", ms: 20, message: "cancelled", name: "a" });
+      await driver.pause(pid);
+      await driver.cast(pid, { run: [{ do: "cancel", name: "a" }] });
+      await letPass(driver, 40);
+      await driver.resume(pid);
+      await order(driver, pid, { do: "sendAfter", ms: 20, message: "last" });
+      await untilNotes(driver, pid, [["info", "last"]]);
+    },
+  },
+  {
+    name: "a timer that has fired is gone",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      const message = {
+        run: [
+          { do: "cancel", name: "a" },
+          { do: "note", note: "fired" },
+        ],
+      };
+      await order(driver, pid, { do: "sendAfter", ms: 0, message, name: "a" });
+      await untilNotes(driver, pid, ["fired"]);
+      assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), false);
+    },
+  },
+  {
+    name: "ticks until it is cancelled, by a tick itself too",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(driver, pid, { do: "sendEvery", ms: 15, message: "tick", name: "t" });
+      await driver.until(async () => assert.ok((await notesOf(driver, pid)).length >= 3));
+      const stop = {
+        run: [
+          { do: "cancel", name: "t" },
+          { do: "note", note: "stopped" },
+        ],
+      };
+      await order(driver, pid, { do: "sendAfter", ms: 0, message: stop });
+      await driver.until(async () => assert.equal((await notesOf(driver, pid)).at(-1), "stopped"));
+      await letPass(driver, 40);
+      assert.equal((await notesOf(driver, pid)).at(-1), "stopped");
+    },
+  },
+  {
+    name: "goes on ticking after a tick that failed",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(driver, pid, { do: "sendEvery", ms: 15, message: { run: [{ do: "throw" }] } });
+      await driver.until(async () => assert.ok((await driver.deadLetters(pid)).length >= 2));
+    },
+  },
+  {
+    name: "makes missed ticks up as the timer says: all, one, or none of them",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(
+        driver,
+        pid,
+        { do: "sendEvery", ms: 20, message: "skip", missed: "skip", name: "s" },
+        { do: "sendEvery", ms: 20, message: "once", missed: "once", name: "o" },
+        { do: "sendEvery", ms: 20, message: "all", missed: "all", name: "a" },
+      );
+      await driver.pause(pid);
+      await letPass(driver, 110);
+      const cancels = ["s", "o", "a"].map((name) => ({ do: "cancel" as const, name }));
+      await driver.resume(pid);
+      await driver.until(async () => assert.ok((await countOf("all")) >= 5));
+      await order(driver, pid, ...cancels);
+      const [skip, once, all] = await Promise.all(["skip", "once", "all"].map(countOf));
+      assert.ok(Number(all) >= Number(once) + 3, `${all} of all, ${once} of once`);
+      assert.ok(Number(once) > Number(skip), `${once} of once, ${skip} of skip`);
+
+      async function countOf(message: string): Promise<number> {
+        const notes = (await notesOf(driver, pid)) as unknown[][];
+        return notes.filter(([, noted]) => noted === message).length;
+      }
+    },
+  },
+  {
+    name: "fires at the times of a cron expression",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await order(driver, pid, { do: "cron", expression: "* * * * * *", message: "second", timezone: "Europe/Berlin" });
+      await untilNotes(driver, pid, [["info", "second"]]);
+      const expression = "not cron";
+      await assert.rejects(order(driver, pid, { do: "cron", expression, message: 1 }), /"not cron" is not valid/);
+    },
+  },
+  {
+    name: "says at its place what is wrong with a timer",
+    run: async (driver) => {
+      const pid = await begin(driver);
+      await assert.rejects(order(driver, pid, { do: "sendAfter", ms: -1, message: 1 }), /whole number from 0 .*not -1/);
+      await assert.rejects(order(driver, pid, { do: "sendAfter", ms: 1e12, message: 1 }), /not 1000000000000/);
+    },
+  },
+];

@@ -1,0 +1,3 @@
+import { defineActor } from "../actor.ts";
+
+export default defineActor({ name: "keeper", keepState: "always" });

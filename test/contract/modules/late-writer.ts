@@ -1,0 +1,3 @@
+import { defineActor } from "../actor.ts";
+
+export default defineActor({ name: "late-writer", writePolicy: "on-passivate" });
