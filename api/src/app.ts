@@ -25,6 +25,7 @@ import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { groupRoutes } from "./routes/groups.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { messagingRoutes } from "./routes/messaging.ts";
+import { type ModuleParts, moduleRoutes } from "./routes/modules.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { processRoutes } from "./routes/processes.ts";
 import type { Route } from "./routes/route.ts";
@@ -37,6 +38,7 @@ export interface AppParts {
   deadLetters: DeadLetters;
   transfer: Transfer;
   modules: Modules;
+  tryMigration: ModuleParts["tryMigration"];
   metrics: ApiMetrics;
   log: Logger;
   /** What `x-served-by` says, e.g. `api@host`. */
@@ -80,7 +82,8 @@ export function createApp(parts: AppParts): Express {
 
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
-  const { messenger, snapshot, control, deadLetters, transfer, modules, metrics, isOpen, isDraining } = parts;
+  const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics, isOpen, isDraining } =
+    parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -96,6 +99,7 @@ function listRoutes(parts: AppParts): Route[] {
     ...deadLetterRoutes(deadLetters, snapshot),
     ...bulkRoutes({ messenger, snapshot, control, deadLetters }),
     ...groupRoutes(messenger, snapshot, modules),
+    ...moduleRoutes({ modules, tryMigration }),
     ...messageRoutes(messenger, snapshot, isDraining),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];

@@ -49,6 +49,7 @@ export function partsForRefusing(): AppParts {
     deadLetters: nothingBehind<DeadLetters>("deadLetters"),
     transfer: nothingBehind<Transfer>("transfer"),
     modules: () => NO_MODULES,
+    tryMigration: () => Promise.reject(new Error("a migration was tried")),
     metrics: new ApiMetrics(new Events()),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",

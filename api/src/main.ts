@@ -1,5 +1,7 @@
 import { Lifecycle, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
+import { prepareStores } from "@genserverless/shared/stores/open-stores.ts";
+import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
 import { ModuleFolders } from "genserverless/module-folders.ts";
 import { readApiSettings } from "./config.ts";
 import { ApiService } from "./service.ts";
@@ -12,7 +14,8 @@ try {
     onError: (error) => log.error({ error: error.message }, "module.broken"),
   });
   await folders.load();
-  const service = new ApiService(settings, () => folders.modules, log);
+  const openStores = await prepareStores(readStoreSettings(process.env), settings.cluster.keyPrefix);
+  const service = new ApiService(settings, { modules: () => folders.modules, openStores, log });
   await runUntilSignalled(new Lifecycle([folders, service]), (error) => log.fatal(String(error)));
 } catch (error) {
   createLog("api", {}).fatal((error as Error).message);

@@ -5,6 +5,7 @@
 
 import { Worker } from "node:worker_threads";
 import { type StoredState, walkStoredStates } from "@genserverless/shared/inspect/stored-states.ts";
+import { type ResolveState, readStateText } from "@genserverless/shared/process/stored-state.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import type { Keys } from "@genserverless/shared/redis/keys.ts";
 
@@ -31,8 +32,7 @@ export interface MigrationOptions {
   link: RedisLink;
   keys: Keys;
   modulesDirs: readonly string[];
-  /** The text behind a reference to a state store; a plain text as it is. */
-  resolveState: (stateText: string) => Promise<string>;
+  resolveState: ResolveState;
 }
 
 /** What the thread is asked, and answers: why the state cannot be used, or "". */
@@ -54,9 +54,13 @@ export async function tryMigration(
   await using trials = new Trials(options.modulesDirs);
   for await (const stored of walkStoredStates(options.link, options.keys, module)) {
     if (stored.version === version) report.current += 1;
-    else await tryOne(report, trials, module, { ...stored, stateText: await options.resolveState(stored.stateText) });
+    else await tryOne(report, trials, module, { ...stored, stateText: await resolve(stored, options) });
   }
   return report;
+}
+
+function resolve({ pid, stateText }: StoredState, { resolveState }: MigrationOptions): Promise<string> {
+  return readStateText(pid, stateText, resolveState);
 }
 
 async function tryOne(report: MigrationReport, trials: Trials, module: string, stored: StoredState): Promise<void> {

@@ -9,6 +9,7 @@ import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
 import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
 import { ClusterError, ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
+import { StoreUnavailable } from "@genserverless/shared/stores/store.ts";
 
 export interface Answer {
   status: number;
@@ -81,6 +82,7 @@ export class Responder {
     if (error instanceof RedisDown || error instanceof AnswerLost) {
       return new ClusterError("redis_unavailable", "Redis cannot be reached");
     }
+    if (error instanceof StoreUnavailable) return new ClusterError("store_unavailable", error.message);
     this.#log.error({ err: error }, "request.failed");
     return new ClusterError("internal_error", "the error is in the log of the node that x-served-by names");
   }

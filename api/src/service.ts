@@ -11,37 +11,53 @@ import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
 import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
+import type { Events } from "@genserverless/shared/service/events.ts";
 import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
+import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
+import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { ApiMetrics } from "./metrics.ts";
+import { tryMigration } from "./migration.ts";
 import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
+
+export interface ApiParts {
+  modules: Modules;
+  openStores: (events: Events) => StateStores;
+  log: Logger;
+}
 
 export class ApiService implements Part {
   readonly #server: ApiServer;
   readonly #inside: Lifecycle;
   #isOpen = false;
 
-  constructor(settings: ApiSettings, modules: Modules, log: Logger) {
+  constructor(settings: ApiSettings, { modules, openStores, log }: ApiParts) {
     const { cluster, host, port, drainMs, token } = settings;
     const node = createNode("api", cluster, log);
     const { link, keys, subscriber, clock, events, name } = node;
+    const stores = openStores(events);
     const storage = new StorageWatch(link);
     const knowsModule = (module: string) => modules().has(module);
     const rulesOf = (module: string) => modules().get(module);
     const isStorageFull = () => storage.isFull;
+    const resolveState = (pid: Pid, reference: string) => stores.resolve(pid, reference);
+    const wipeState = (pid: Pid, reference: string) => stores.wipe(pid, incarnationOf(pid, reference), reference);
     const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes: new Outboxes({ link, keys, events }) };
     const messenger = new Messenger({ ...sending, subscriber, clock });
     const metrics = new ApiMetrics(events);
     const app = createApp({
       messenger,
-      snapshot: new Snapshot(link, keys),
-      control: new Control(sending),
+      snapshot: new Snapshot(link, keys, resolveState),
+      control: new Control({ ...sending, wipeState }),
       deadLetters: new DeadLetters(sending),
-      transfer: new Transfer(sending),
+      transfer: new Transfer({ ...sending, resolveState, wipeState }),
       modules,
+      tryMigration: (module, version) =>
+        tryMigration({ link, keys, modulesDirs: cluster.modulesDirs, resolveState }, module, version),
       metrics,
       log,
       name,
@@ -51,7 +67,7 @@ export class ApiService implements Part {
     });
     const inFlight = () => metrics.inFlight;
     this.#server = new ApiServer({ app, host, port, drainMs, name, events, inFlight });
-    this.#inside = new Lifecycle([link, subscriber, clock, storage, messenger, node.join()]);
+    this.#inside = new Lifecycle([link, subscriber, clock, stores, storage, messenger, node.join()]);
   }
 
   async start(): Promise<void> {

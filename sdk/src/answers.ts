@@ -14,6 +14,9 @@ export interface ProcessView {
   module: string;
   key: string;
   status: ProcessStatus;
+  /** Why it is stopped or quarantined. */
+  reason?: string;
+  tags: string[];
   moduleVersion: number;
   /** Counts commits, as `turns` counts messages handled. */
   revision: number;

@@ -46,7 +46,7 @@ export type Step =
   /** What terminate does. */
   | { do: "at-the-end"; run: Step[] };
 
-export interface Program {
+interface Program {
   run: Step[];
 }
 
@@ -58,7 +58,7 @@ export interface ActorState {
 }
 
 /** A start's arguments: what init returns unless it goes on, and what it does before. */
-export type ActorArgs = (Partial<Program> & { init?: "ignore" | "stop" | "throw"; next?: Next }) | null;
+type ActorArgs = (Partial<Program> & { init?: "ignore" | "stop" | "throw"; next?: Next }) | null;
 
 interface Run {
   result: unknown;

@@ -78,12 +78,12 @@ test("a paused process keeps its mail and shows it, in order, and handles it whe
 });
 
 test("a pause lets the turn under way end, and a call waits for the resume", async () => {
-  const pid = "troublemaker/halfway";
-  await client.start("troublemaker", "halfway");
-  const slow = client.call(pid, { do: "sleep", ms: 300 });
+  const pid = "sleeper/halfway";
+  await client.start("sleeper", "halfway");
+  const slow = client.call(pid, 300);
   await until(async () => (await peek(pid)).running.length === 1, SOON);
   await act(pid, "pause");
-  const waits = client.call(pid, { do: "add" });
+  const waits = client.call(pid, 0);
   assert.equal((await slow).body["reply"], 1);
   await until(async () => (await client.read(pid)).body["owner"] === null, SOON);
   assert.equal((await peek(pid)).waiting.length, 1);
@@ -128,20 +128,21 @@ test("skip drops the head of a paused process, tells its caller, and one request
 });
 
 test("kill ends a process that is in the middle of a turn, keeps its state, and answers its callers", async () => {
-  const pid = "troublemaker/killed";
-  await client.start("troublemaker", "killed");
-  await client.call(pid, { do: "add" });
-  const hanging = client.call(pid, { do: "hang" });
-  const behind = client.call(pid, { do: "add" });
+  const pid = "sleeper/killed";
+  await client.start("sleeper", "killed");
+  await client.call(pid, 0);
+  const hanging = client.call(pid, 25_000, { timeoutMs: 20_000 });
+  await until(async () => (await peek(pid)).running.length === 1, SOON);
+  const behind = client.call(pid, 0, { timeoutMs: 20_000 });
   await until(async () => (await peek(pid)).waiting.length === 1, SOON);
   const { status, body } = await act(pid, "kill", { reason: "in the way" });
   assert.deepEqual([status, body], [200, { reason: "in the way", stateKept: true }]);
   for (const caller of [hanging, behind]) assertProblem(await caller, "404 no_process");
   const { body: stopped } = await client.read(pid);
-  assert.deepEqual([stopped["status"], (stopped["state"] as { count: number }).count], ["stopped", 1]);
+  assert.deepEqual([stopped["status"], stopped["state"]], ["stopped", { calls: 1 }]);
   assertProblem(await act(pid, "kill"), "404 no_process");
-  assert.equal((await client.start("troublemaker", "killed")).status, 201);
-  assert.equal((await client.call(pid, { do: "add" })).body["reply"], 2);
+  assert.equal((await client.start("sleeper", "killed")).status, 201);
+  assert.equal((await client.call(pid, 0)).body["reply"], 2);
 });
 
 test("kill ends a start that does not end, and its caller is told", async () => {

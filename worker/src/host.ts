@@ -249,10 +249,12 @@ export class Host {
     const activation = isRenewal ? known : await this.#activate(pid, session, claimed);
     if (!activation || this.#running.get(pid) !== mine) return;
     this.#hold(pid, activation);
-    if (this.#isDraining) {
-      await leases.handOver(activation.lease);
-      this.#held.delete(pid);
-      return;
+    if (this.#isDraining || (await this.#isTooOld(activation))) {
+      const isGone = await leases.handOver(activation.lease);
+      if (this.#isDraining || isGone) {
+        this.#held.delete(pid);
+        return;
+      }
     }
     if (claimed.messages.length === 0 && !activation.continueText) return;
     if (isRenewal) activation.adaptWidth(claimed.messages);
@@ -289,6 +291,14 @@ export class Host {
     const { epoch, revision } = claimed;
     const lease = { pid, partition: this.#options.keys.partitionOf(pid), session, epoch, revision };
     return new Activation(module, lease, claimed, await this.#readStored(pid, claimed));
+  }
+
+  /** A newer worker has left this state: one of those should have it. */
+  async #isTooOld({ module, fromVersion, lease }: Activation): Promise<boolean> {
+    if (fromVersion <= module.version || module.codeChange) return false;
+    this.#options.events.emit("warn", "module.outdated", { pid: lease.pid, has: module.version, needs: fromVersion });
+    await sleep(OUTDATED_PAUSE_MS);
+    return true;
   }
 
   async #readStored(pid: Pid, { stateText }: Claimed): Promise<Stored> {
@@ -333,6 +343,8 @@ export class Host {
 /** After these ends of a run the lease is still ours. */
 const STAYS = new Set<RunEnd>(["idle", "yielded", "later"]);
 const BATCH = 500;
+/** So that two old workers do not play ball with a process. */
+const OUTDATED_PAUSE_MS = 250;
 
 function inBatches<T>(items: readonly T[]): T[][] {
   return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, index) =>

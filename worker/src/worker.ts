@@ -33,10 +33,15 @@ export class Worker implements Part {
   readonly #watchdog: Watchdog;
   readonly #messenger: Messenger;
   readonly #outboxes: Outboxes;
+  readonly #modules: Map<string, ServerModule>;
+  readonly #stores: StateStores;
   #channel = "";
 
   constructor(node: Node, settings: WorkerSettings, parts: WorkerParts) {
-    const { modules, stores, log } = parts;
+    const { stores, log } = parts;
+    const modules = new Map(parts.modules);
+    this.#modules = modules;
+    this.#stores = stores;
     const { link, keys, events, subscriber, clock } = node;
     const leases = new Leases(link, keys);
     this.#node = node;
@@ -78,6 +83,27 @@ export class Worker implements Part {
     await this.#membership.start();
     await this.#chores.start();
     this.#chores.look();
+  }
+
+  /** New or changed modules: processes go on with them after the turn under way. */
+  async learn(changed: readonly ServerModule[]): Promise<void> {
+    const { events } = this.#node;
+    for (const module of changed) {
+      try {
+        this.#stores.checkStores([module]);
+        this.#modules.set(module.name, module);
+      } catch (error) {
+        events.emit("error", "module.broken", { module: module.name, error: (error as Error).message });
+      }
+    }
+    try {
+      await this.#membership.learn([...this.#modules.keys()]);
+      for (const { name } of changed) await this.#host.reload(name);
+      events.emit("info", "modules.changed", { modules: changed.map(({ name, version }) => `${name}@${version}`) });
+    } catch (error) {
+      // Redis is away: the next session is registered with all modules.
+      events.emit("warn", "modules.unannounced", { error: String(error) });
+    }
   }
 
   async stop(): Promise<void> {

@@ -16,6 +16,7 @@ const REFUSED_BY_THE_MAILBOX = ["idempotency_conflict", "mailbox_full", "storage
 export const REFUSED_POST: readonly ErrorCode[] = [...REFUSED_AT_THE_DOOR, ...REFUSED_BY_THE_MAILBOX];
 
 export const FAILED_TURN: readonly ErrorCode[] = [
+  "call_cycle",
   "callback_failed",
   "callback_timeout",
   "invalid_return",

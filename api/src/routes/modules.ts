@@ -3,8 +3,8 @@
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import type { MigrationReport } from "../migration.ts";
-import { defineRoute, type Route } from "./route.ts";
 import { Migration, MigrationQuery, Modules } from "./module-schemas.ts";
+import { defineRoute, type Route } from "./route.ts";
 
 export interface ModuleParts {
   modules(): ReadonlyMap<string, ServerModule>;
@@ -38,7 +38,7 @@ function migrationRoute({ modules, tryMigration }: ModuleParts): Route {
     summary: "Try codeChange on every stored state that another version has left; nothing is changed",
     query: MigrationQuery,
     answers: { 200: { description: "What it would come to", schema: Migration } },
-    problems: ["invalid_request", "unknown_module"],
+    problems: ["invalid_request", "unknown_module", "store_unavailable"],
     async handle({ params }) {
       const module = modules().get(params["name"] ?? "");
       if (!module) throw new ClusterError("unknown_module", `there is no module "${params["name"]}"`);

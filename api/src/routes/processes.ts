@@ -33,6 +33,7 @@ function startRoute(messenger: Messenger): Route {
       "already_started",
       "init_failed",
       "init_stopped",
+      "init_ignored",
       ...FAILED_TURN,
     ],
     async handle({ body, idempotency }) {
@@ -57,7 +58,7 @@ function readRoute(snapshot: Snapshot): Route {
       200: { description: "The process", schema: Process, headers: { etag: "The revision" } },
       304: { description: "Not changed since the revision that If-None-Match names" },
     },
-    problems: ["invalid_request", "invalid_pid", "no_process"],
+    problems: ["invalid_request", "invalid_pid", "no_process", "store_unavailable"],
     async handle({ params, query, headers }) {
       const pid = pidOf(params);
       const process = await snapshot.readProcess(pid, query.state);

@@ -1,6 +1,7 @@
 /**
  * Makes a stored state one that this version of the module can use: what `load` makes of it or, where another version left
- * it, what `codeChange` does with what that version's `dump` had stored.
+ * it, what `codeChange` does with what that version's `dump` had stored. Without a `codeChange` a state of an earlier version
+ * is taken as it is, as in OTP; one of a later version is not.
  */
 
 import { ok } from "../returns.ts";
@@ -11,6 +12,9 @@ import { describeError, readState, readTurn } from "./turn.ts";
 export type Changed = { state: unknown; stateText: string | undefined } | { error: string };
 
 export async function changeState(module: ServerModule, fromVersion: number, stateText: string): Promise<Changed> {
+  if (fromVersion > module.version && !module.codeChange) {
+    return { error: `the state is of version ${fromVersion}, and ${module.name} is of version ${module.version}` };
+  }
   if (fromVersion === module.version || !module.codeChange) return loadState(module, stateText);
   const what = `${module.name}.codeChange from version ${fromVersion} to ${module.version}`;
   try {

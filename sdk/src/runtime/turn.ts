@@ -12,8 +12,7 @@ import { type Dispatched, describeCallback, dispatch, InvalidMessageError, type 
 import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "./interpret.ts";
 import { MOST_STATE_BYTES } from "./limits.ts";
 import type { TurnContext } from "./turn-context.ts";
-import { CallError } from "./turn-errors.ts";
-import { firstLineOf } from "./turn-errors.ts";
+import { CallError, firstLineOf } from "./turn-errors.ts";
 
 /** The cluster's error codes that a turn can end with. */
 export type TurnFailureCode =
@@ -139,7 +138,9 @@ export function failWith(module: ServerModule, callback: string, error: unknown,
   }
   const [thrown, stack] = describeError(error);
   const detail = `${module.name}.${describeCallback(module, callback, content)} threw ${thrown}`;
-  return { kind: "fails", failure: { code: "callback_failed", detail, stack } };
+  // Told as it is, all the way up the chain: whoever closed the cycle did not see it.
+  const isCycle = error instanceof CallError && error.code === "call_cycle";
+  return { kind: "fails", failure: { code: isCycle ? "call_cycle" : "callback_failed", detail, stack } };
 }
 
 export function failWithTimeout(module: ServerModule, callback: string, content?: unknown): TurnResult {

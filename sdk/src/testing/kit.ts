@@ -21,14 +21,15 @@ import type { ServerModule } from "../server-module.ts";
 import { checkMessage } from "./check-message.ts";
 import { Commits } from "./commits.ts";
 import { Ids } from "./ids.ts";
-import { Journal, type KitEvent, type LogLine } from "./journal.ts";
-import { type DeadLetter, KitCluster, type Refusal } from "./kit-cluster.ts";
+import { Journal } from "./journal.ts";
+import { KitCluster, type Refusal } from "./kit-cluster.ts";
 import type { KitProcess } from "./kit-process.ts";
+import { KitView } from "./kit-view.ts";
 import { type Mail, newMail } from "./mail.ts";
 import type { Outcome } from "./outcomes.ts";
 import { Post } from "./post.ts";
+import { Request, readOutcome } from "./request.ts";
 import { Scheduler } from "./scheduler.ts";
-import { type MailView, type SentView, type TimerView, viewMail, viewSent, viewTimers } from "./views.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { Worker } from "./worker.ts";
 
@@ -66,7 +67,7 @@ export function createKit(options: KitOptions): Kit {
   return new Kit(options);
 }
 
-export class Kit {
+export class Kit extends KitView {
   readonly #cluster: KitCluster;
   readonly #commits: Commits;
   readonly #post: Post;
@@ -74,10 +75,13 @@ export class Kit {
 
   constructor({ modules, startAt = DEFAULT_START, seed = 1, patienceMs = 1_000 }: KitOptions) {
     const clock = new VirtualClock(Number(startAt));
-    this.#cluster = new KitCluster(clock, new Ids(seed), new Journal(clock));
-    this.#post = new Post(this.#cluster);
-    this.#commits = new Commits(this.#cluster, this.#post);
-    this.#scheduler = new Scheduler(this.#cluster, new Worker(this.#cluster, this.#commits), patienceMs);
+    const cluster = new KitCluster(clock, new Ids(seed), new Journal(clock));
+    const post = new Post(cluster);
+    super(cluster, post);
+    this.#cluster = cluster;
+    this.#post = post;
+    this.#commits = new Commits(cluster, post);
+    this.#scheduler = new Scheduler(cluster, new Worker(cluster, this.#commits), patienceMs);
     for (const module of modules) {
       if (this.#cluster.module(module.name)) throw new TypeError(`two modules are called ${module.name}`);
       this.#cluster.setModule(module);
@@ -187,11 +191,6 @@ export class Kit {
     await this.settle();
   }
 
-  /** Ms since the epoch. */
-  now(): number {
-    return this.#cluster.clock.now;
-  }
-
   /** Lets `ms` pass: every timer that is due on the way fires at its time, and what follows is handled. */
   async advance(ms: number): Promise<void> {
     await this.#scheduler.advance(ms);
@@ -200,77 +199,6 @@ export class Kit {
   /** Runs until nothing is ready to run. */
   async settle(): Promise<void> {
     await this.#scheduler.settle();
-  }
-
-  /** The state after the last turn, as it is stored: a copy, undefined where there is none. */
-  state(pid: string): unknown {
-    const process = this.#cluster.find(pid);
-    const snapshot = process?.current ?? process?.stored;
-    return snapshot && JSON.parse(snapshot.text);
-  }
-
-  /** The state that a crash would leave; another than `state` only under a write policy. */
-  storedState(pid: string): unknown {
-    const stored = this.#cluster.find(pid)?.stored;
-    return stored && JSON.parse(stored.text);
-  }
-
-  /** Undefined where there is no such process. */
-  status(pid: string): KitProcess["status"] | undefined {
-    return this.#cluster.find(pid)?.status;
-  }
-
-  /** Its books: how many turns and commits, and the version of its module. Undefined where there is no such process. */
-  read(pid: string): { turns: number; revision: number; moduleVersion: number | undefined } | undefined {
-    const process = this.#cluster.find(pid);
-    if (!process) return undefined;
-    const { turns, revision, current, stored } = process;
-    return { turns, revision, moduleVersion: (current ?? stored)?.version };
-  }
-
-  /** Whether it is in a worker's memory; otherwise it sleeps, and the next message loads its state. */
-  isAwake(pid: string): boolean {
-    return this.#cluster.find(pid)?.module !== undefined;
-  }
-
-  tags(pid: string): readonly string[] {
-    return this.#cluster.find(pid)?.options.tags ?? [];
-  }
-
-  /** Its timers, the next first. */
-  timers(pid: string): TimerView[] {
-    const process = this.#cluster.find(pid);
-    return process ? viewTimers(process) : [];
-  }
-
-  /** What waits to be handled, the oldest first, without what is delayed. */
-  mailbox(pid: string): MailView[] {
-    return (this.#cluster.find(pid)?.mailbox ?? []).map(viewMail);
-  }
-
-  /** What it has sent and nobody has taken yet, the oldest first; there is something only after `hold`. */
-  outbox(pid: string): SentView[] {
-    return this.#post.held(pid).map(viewSent);
-  }
-
-  /** The newest first, also those of earlier lives. */
-  deadLetters(pid: string): DeadLetter[] {
-    return this.#cluster.deadLetters(pid);
-  }
-
-  /** Who is in a group. */
-  members(group: string): Pid[] {
-    return [...(this.#cluster.groups.get(group) ?? [])].sort();
-  }
-
-  /** What happened beside states and replies, the oldest first. */
-  get events(): readonly KitEvent[] {
-    return this.#cluster.journal.events;
-  }
-
-  /** What callbacks have logged, the oldest first. */
-  get logs(): readonly LogLine[] {
-    return this.#cluster.journal.lines;
   }
 
   /** Throws, or rejects with, a CallError; a promise only where an asynchronous validator has to be awaited. */
@@ -314,33 +242,6 @@ export class Kit {
     alarm.cancel();
     return readOutcome(outcome);
   }
-}
-
-/** A call on its way. */
-export class Request {
-  readonly #isAnswered: () => boolean;
-  readonly #wait: () => Promise<unknown>;
-
-  constructor(isAnswered: () => boolean, wait: () => Promise<unknown>) {
-    this.#isAnswered = isAnswered;
-    this.#wait = wait;
-  }
-
-  /** Whether its outcome is known, a reply or an error. */
-  get isAnswered(): boolean {
-    return this.#isAnswered();
-  }
-
-  /** The reply; time passes while nothing else can bring it. Rejects as `call` does. */
-  reply(): Promise<unknown> {
-    return this.#wait();
-  }
-}
-
-function readOutcome(outcome: Outcome | undefined): unknown {
-  if (!outcome) throw new CallError("call_timeout", "no answer within the time of the call");
-  if (outcome.status !== "done") throw new CallError(outcome.error.code, outcome.error.detail);
-  return outcome.replyText === undefined ? null : JSON.parse(outcome.replyText);
 }
 
 function refused(refusal: Refusal | undefined): CallError {

@@ -5,21 +5,10 @@
 
 import { type Changed, changeState } from "../runtime/change-state.ts";
 import { isHandled } from "../runtime/dispatch.ts";
-import type { ReturningCallback } from "../runtime/interpret.ts";
-import {
-  describeError,
-  failAfterDeaths,
-  failWith,
-  failWithoutHandler,
-  failWithTimeout,
-  invoke,
-  readState,
-  readTurn,
-  type TurnFailure,
-  type TurnResult,
-} from "../runtime/turn.ts";
-import type { Effect, TurnContext } from "../runtime/turn-context.ts";
+import { failAfterDeaths, failWithoutHandler, type TurnFailure, type TurnResult } from "../runtime/turn.ts";
+import type { Effect } from "../runtime/turn-context.ts";
 import { admit, cancelTimeout } from "./admission.ts";
+import { Callbacks } from "./callbacks.ts";
 import type { Commits } from "./commits.ts";
 import type { KitCluster } from "./kit-cluster.ts";
 import type { Continuation, KitProcess, Snapshot } from "./kit-process.ts";
@@ -29,18 +18,15 @@ import { ABANDONED, TIMED_OUT, Turn } from "./turn.ts";
 
 const MOST_DEATHS = 3;
 
-interface Taken {
-  result: TurnResult;
-  effects: readonly Effect[];
-}
-
 export class Worker {
   readonly #cluster: KitCluster;
   readonly #commits: Commits;
+  readonly #callbacks: Callbacks;
 
   constructor(cluster: KitCluster, commits: Commits) {
     this.#cluster = cluster;
     this.#commits = commits;
+    this.#callbacks = new Callbacks(cluster, commits);
   }
 
   /** Handles what is first in line for a process. */
@@ -153,7 +139,7 @@ export class Worker {
     const { process } = turn;
     // A process that stopped with its state kept begins again with it.
     if (process.current) return this.#commits.commit(turn, { mail, outcome: done(undefined), effects: [] });
-    const { result, effects } = await this.#take(turn, "init", JSON.parse(mail.text));
+    const { result, effects } = await this.#callbacks.take(turn, "init", JSON.parse(mail.text));
     switch (result.kind) {
       case "goes-on":
         return this.#commits.commit(turn, {
@@ -190,7 +176,7 @@ export class Worker {
       return this.#commits.commit(turn, { mail, outcome: done(undefined), effects: before });
     }
     const cancelled = cancelTimeout(process);
-    const { result, effects } = await this.#take(turn, callback, content);
+    const { result, effects } = await this.#callbacks.take(turn, callback, content);
     if (result.kind === "fails") return this.#commits.fail(turn, mail, result.failure);
     const all = [...before, ...cancelled, ...effects];
     if (result.kind === "stops") return await this.#end(turn, mail, result, all);
@@ -212,7 +198,7 @@ export class Worker {
     };
     if (!module.handleContinue) return giveUp(failWithoutHandler(module, "handleContinue").failure);
     if (deaths >= MOST_DEATHS) return giveUp(failAfterDeaths(deaths, `${module.name}.handleContinue ran`).failure);
-    const { result, effects } = await this.#take(turn, "handleContinue", JSON.parse(text));
+    const { result, effects } = await this.#callbacks.take(turn, "handleContinue", JSON.parse(text));
     if (result.kind === "stops") return await this.#end(turn, undefined, result, effects);
     if (result.kind === "goes-on") {
       return this.#commits.commit(turn, { ...nothing, stateText: result.stateText, effects, next: result });
@@ -228,7 +214,7 @@ export class Worker {
     { reason, stateText, replyText }: TurnResult & { kind: "stops" },
     effects: readonly Effect[],
   ): Promise<void> {
-    const last = await this.#terminate(turn, reason, stateText);
+    const last = await this.#callbacks.terminate(turn, reason, stateText);
     const isUnanswered = mail?.kind === "call" && replyText === undefined;
     const detail = `${turn.process.pid} stopped without a reply: ${reason}`;
     const outcome = isUnanswered ? failed("no_process", detail) : done(replyText);
@@ -237,7 +223,7 @@ export class Worker {
 
   async #stop(turn: Turn, mail: MailOf<"stop">): Promise<void> {
     const { reason } = mail;
-    const effects = await this.#terminate(turn, reason, turn.process.current?.text);
+    const effects = await this.#callbacks.terminate(turn, reason, turn.process.current?.text);
     this.#commits.end(turn, { mail, outcome: done(JSON.stringify({ reason })), effects }, reason);
   }
 
@@ -260,51 +246,6 @@ export class Worker {
     } else {
       this.#commits.noteFailure(turn.process, failure, mail.id);
       this.#commits.refuse(turn, mail, failure.code, failure.detail);
-    }
-  }
-
-  async #take(turn: Turn, callback: ReturningCallback, content: unknown): Promise<Taken> {
-    const { process, module } = turn;
-    process.turns += 1;
-    try {
-      const state = () => process.current && readState(module, process.current.text);
-      const { returned, ctx } = await this.#run(turn, (given) => invoke(module, callback, content, state(), given));
-      return { result: readTurn(module, callback, returned), effects: ctx.effects };
-    } catch (error) {
-      if (error === ABANDONED) throw error;
-      const result = error === TIMED_OUT ? failWithTimeout(module, callback) : failWith(module, callback, error);
-      return { result, effects: [] };
-    }
-  }
-
-  /** Runs terminate where the module has it; what goes wrong in it is only told. */
-  async #terminate(turn: Turn, reason: string, stateText: string | undefined): Promise<readonly Effect[]> {
-    const { process, module } = turn;
-    if (!module.terminate) return [];
-    const state = () => (stateText === undefined ? undefined : readState(module, stateText)) as never;
-    try {
-      const { ctx } = await this.#run(turn, (given) => module.terminate?.(reason, state(), given));
-      return ctx.effects;
-    } catch (error) {
-      if (error === ABANDONED) throw error;
-      const what = error === TIMED_OUT ? "exceeded its deadline" : `threw ${describeError(error)[0]}`;
-      this.#cluster.journal.note("terminate.failed", process.pid, { detail: `${module.name}.terminate ${what}` });
-      return [];
-    }
-  }
-
-  /** Runs a callback to its end; where the worker is to die here, it dies before anything is committed. */
-  async #run<T>(turn: Turn, callback: (ctx: TurnContext) => T): Promise<{ returned: Awaited<T>; ctx: TurnContext }> {
-    try {
-      return await turn.run(callback);
-    } finally {
-      const { process } = turn;
-      if (process.crashesToCome > 0 && process.turn === turn) {
-        process.crashesToCome -= 1;
-        this.#commits.crash(process);
-        // biome-ignore lint/correctness/noUnsafeFinally: whatever the callback came to, its worker is dead.
-        throw ABANDONED;
-      }
     }
   }
 }

@@ -41,6 +41,7 @@ export const ERRORS = {
   internal_error: [500, "Something went wrong inside the cluster"],
   redis_unavailable: [503, "Redis cannot be reached"],
   no_workers: [503, "No live worker runs this module"],
+  store_unavailable: [503, "The state store cannot be reached"],
   storage_full: [503, "Redis is full"],
   outcome_unknown: [503, "The outcome is not known; ask for it by the message's id"],
   no_api: [503, "No api node can be reached"],

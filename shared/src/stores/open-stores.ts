@@ -4,13 +4,15 @@ import type { Events } from "../service/events.ts";
 import type { PostgresSettings } from "./settings.ts";
 import { StateStores } from "./state-stores.ts";
 
-/** `cluster` tells the states of one cluster from those of another in the same table: the key prefix. */
-export async function openStores(
+/**
+ * How a node makes its stores, once it has events to tell. `cluster` tells the states of one cluster from those of another
+ * in the same table: the key prefix.
+ */
+export async function prepareStores(
   settings: readonly PostgresSettings[],
   cluster: string,
-  events: Events,
-): Promise<StateStores> {
-  if (settings.length === 0) return new StateStores([]);
+): Promise<(events: Events) => StateStores> {
+  if (settings.length === 0) return () => new StateStores([]);
   const { PostgresStore } = await import("./postgres-store.ts");
-  return new StateStores(settings.map((each) => new PostgresStore({ ...each, cluster, events })));
+  return (events) => new StateStores(settings.map((each) => new PostgresStore({ ...each, cluster, events })));
 }

@@ -12,7 +12,7 @@ import { until } from "../../../test/tools/until.ts";
 import type { Pid } from "../process/pid.ts";
 import { SettingError } from "../service/env.ts";
 import { Events } from "../service/events.ts";
-import { openStores } from "./open-stores.ts";
+import { prepareStores } from "./open-stores.ts";
 import { readStoreSettings } from "./settings.ts";
 import type { StateStores } from "./state-stores.ts";
 import { StateMissing, StoreUnavailable } from "./store.ts";
@@ -55,7 +55,7 @@ async function open(
   { query = "keepMs=0", cluster = "gs", url = server.url } = {},
 ): Promise<StateStores> {
   const settings = readStoreSettings({ STATE_STORES: `cold=${url}?table=${table}&${query}` });
-  const stores = await openStores(settings, cluster, new Events());
+  const stores = (await prepareStores(settings, cluster))(new Events());
   opened.push(stores);
   await stores.start();
   return stores;
@@ -324,7 +324,7 @@ test("a server that is killed is reported at once, a node starts without it, and
 });
 
 test("stop is safe twice and without start", async () => {
-  const stores = await openStores(readStoreSettings({ STATE_STORES: `cold=${server.url}` }), "gs", new Events());
+  const stores = (await prepareStores(readStoreSettings({ STATE_STORES: `cold=${server.url}` }), "gs"))(new Events());
   await stores.stop();
   await stores.stop();
 });

@@ -15,5 +15,5 @@ export default defineServer({
   version: 1,
   init: () => 0,
   calls: { total: (_args, _from, total) => reply(total, total) },
-  casts: { add: { args: number, handle: (by, total) => noreply(total + by) } },
+  casts: { add: { args: number, handle: (by, total) => noreply(total + Number(by)) } },
 });

@@ -2,7 +2,8 @@
 -- needed. Where there is a process already – living, or stopped with its state kept – it is refused, or ended first.
 --
 -- Atomic because: a state without its mail, or half of it, would be another process. Everything is decided before anything
--- is written. The ids of the messages are new ones, for the old ones may be known here, with what became of them.
+-- is written. The ids of the messages are new ones, for the old ones may be known here, with what became of them. With
+-- 10,000 messages, the most that are exported, it holds Redis up for half a second.
 -- The answer is lost: the repeat carries the same id and finds what was done; it makes no second incarnation.
 --
 -- KEYS[1] the process record
