@@ -33,9 +33,8 @@ export default defineServer({
     steer: {
       args: z.object({ player, dx: z.number().min(-1).max(1) }),
       handle: ({ player, dx }, state) => {
-        if (!Object.hasOwn(state.players, player)) return noreply(state);
-        const { x = 0 } = state.players[player] ?? {};
-        return noreply({ ...state, players: { ...state.players, [player]: { x, dx } } });
+        for (const [name, one] of Object.entries(state.players)) if (name === player) one.dx = dx;
+        return noreply(state);
       },
     },
     leave: {

@@ -44,7 +44,7 @@ function act(pid: string, verb: string): Promise<Record<string, unknown>> {
   return read(client.request("POST", `/v1/processes/${pid}/${verb}`, {}));
 }
 
-function useVersion(version: number): void {
+function useVersion(version: 1 | 2): void {
   const file = join(import.meta.dirname, `versions/${version}/versioned.ts`);
   writeFileSync(join(versions, "versioned.ts"), `export { default } from "${pathToFileURL(file)}";\n`);
 }
@@ -71,7 +71,7 @@ const driver: Driver = {
   resume: async (pid) => void (await act(pid, "resume")),
   unquarantine: async (pid) => void (await act(pid, "unquarantine")),
   crash,
-  upgrade: async (version) => useVersion(version),
+  upgrade: async () => useVersion(2),
   status: async (pid) => (await view(pid))?.["status"] as string | undefined,
   state: async (pid) => (await view(pid))?.["state"],
   tags: async (pid) => ((await view(pid))?.["tags"] ?? []) as string[],

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import type { From } from "genserverless";
 import type { ActorState, Step } from "./actor.ts";
 
 export interface Driver {
@@ -26,8 +27,8 @@ export interface Driver {
   deadLetters(pid: string): Promise<{ kind: string; message: unknown; reason: string }[]>;
   /** The worker that runs the process dies; what it knew only itself is lost. */
   crash(pid: string): Promise<void>;
-  /** Has the processes of the module `versioned` run by another version of it. */
-  upgrade(version: 2 | 3): Promise<void>;
+  /** Has the processes of the module `versioned` run by version 2 of it, soon. */
+  upgrade(): Promise<void>;
   /** Lets time pass until the fact, which may assert, is there. */
   until(fact: () => Promise<void>): Promise<void>;
 }
@@ -68,6 +69,11 @@ export async function notesOf(driver: Driver, pid: string): Promise<unknown[]> {
   return ((await driver.state(pid)) as ActorState | undefined)?.notes ?? [];
 }
 
+/** Whom an actor still owes an answer, as committed. */
+export async function deferredBy(driver: Driver, pid: string): Promise<From[]> {
+  return ((await driver.state(pid)) as ActorState).deferred;
+}
+
 /** An actor notes just this, soon. */
 export async function untilNotes(driver: Driver, pid: string, notes: unknown[]): Promise<void> {
   await driver.until(async () => assert.deepEqual(await notesOf(driver, pid), notes));
@@ -82,6 +88,13 @@ export async function letPass(driver: Driver, ms: number): Promise<void> {
   const clock = await begin(driver);
   await order(driver, clock, { do: "sendAfter", ms, message: "now" });
   await untilNotes(driver, clock, [["info", "now"]]);
+}
+
+/** What one actor has sent to another so far – a monitor, a link – has arrived: it comes in order. */
+export async function untilArrived(driver: Driver, from: string, to: string): Promise<void> {
+  const mark = `mark of ${fresh()}`;
+  await order(driver, from, { do: "cast", pid: to, message: { run: [{ do: "note", note: mark }] } });
+  await driver.until(async () => assert.ok((await notesOf(driver, to)).includes(mark)));
 }
 
 /** A promise's error must carry this code. */

@@ -1,12 +1,10 @@
 import { join } from "node:path";
 import { test } from "node:test";
-import type { ServerModule } from "genserverless";
 import { loadModules } from "genserverless/load-modules.ts";
 import { createKit, type Kit } from "genserverless/testing";
 import type { Driver } from "./driver.ts";
 import { suite } from "./suite.ts";
 import versioned2 from "./versions/2/versioned.ts";
-import versioned3 from "./versions/3/versioned.ts";
 
 /** The contract, in memory and on virtual time. */
 
@@ -27,7 +25,7 @@ function drive(kit: Kit): Driver {
     resume: (pid) => kit.resume(pid),
     unquarantine: (pid) => kit.unquarantine(pid),
     crash: (pid) => kit.crash(pid),
-    upgrade: async (version) => kit.upgrade((version === 2 ? versioned2 : versioned3) as ServerModule),
+    upgrade: async () => kit.upgrade(versioned2),
     status: async (pid) => kit.status(pid),
     state: async (pid) => kit.state(pid),
     tags: async (pid) => kit.tags(pid),

@@ -30,9 +30,10 @@ test("a script with other text, another number of keys, or none at all is refuse
 
 test("every script is assembled whole, with its flags", () => {
   const scripts = Object.values(loadScripts(readPublishedLua()));
-  assert.equal(scripts.length, 15);
+  assert.equal(scripts.length, 25);
   for (const { name, source } of scripts) {
     assert.doesNotMatch(source, /^--@/m, `${name} has an include that was not found`);
-    assert.match(source, name === "enqueue" || name === "start" ? /^#!lua\n/ : /^#!lua flags=allow-oom\n/);
+    const adds = ["enqueue", "import", "start"].includes(name);
+    assert.match(source, adds ? /^#!lua\n/ : /^#!lua flags=allow-oom\n/);
   }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Step } from "../actor.ts";
-import { begin, type Case, fresh, notesOf, order, untilNotes } from "../driver.ts";
+import { begin, type Case, deferredBy, fresh, notesOf, order, untilNotes } from "../driver.ts";
 
 const code = (answer: unknown) => (answer as { code?: string } | null)?.code;
 
@@ -75,7 +75,7 @@ export const calls: Case[] = [
       const first = order(driver, one, wait, { do: "call", pid: other, message: "from one" });
       const second = order(driver, other, wait, { do: "call", pid: one, message: "from other" });
       await driver.until(async () => {
-        assert.equal(((await driver.state(gate)) as { deferred: unknown[] }).deferred.length, 2);
+        assert.equal((await deferredBy(driver, gate)).length, 2);
       });
       await order(driver, gate, { do: "answer", value: null });
       const codes = (await Promise.all([first, second])).map(code);

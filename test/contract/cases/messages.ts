@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import type { From } from "genserverless";
-import type { ActorState } from "../actor.ts";
 import {
   assertFails,
   begin,
   type Case,
-  type Driver,
+  deferredBy,
   fresh,
   letPass,
   notesOf,
@@ -48,8 +46,8 @@ export const messages: Case[] = [
     name: "hands a delayed cast over when it is due, and other mail before it",
     run: async (driver) => {
       const [pid, other] = [await begin(driver), await begin(driver)];
-      await driver.cast(pid, "late", { delayMs: 60 });
-      await order(driver, other, { do: "cast", pid, message: "later", delayMs: 90 });
+      await driver.cast(pid, "late", { delayMs: 250 });
+      await order(driver, other, { do: "cast", pid, message: "later", delayMs: 300 });
       await driver.cast(pid, "at once");
       await untilNotes(driver, pid, [
         ["cast", "at once"],
@@ -221,7 +219,3 @@ export const messages: Case[] = [
     },
   },
 ];
-
-async function deferredBy(driver: Driver, pid: string): Promise<From[]> {
-  return ((await driver.state(pid)) as ActorState).deferred;
-}

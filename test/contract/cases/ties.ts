@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { begin, type Case, type Driver, fresh, letPass, notesOf, order, untilNotes, untilStatus } from "../driver.ts";
+import {
+  begin,
+  type Case,
+  type Driver,
+  fresh,
+  letPass,
+  notesOf,
+  order,
+  untilArrived,
+  untilNotes,
+  untilStatus,
+} from "../driver.ts";
 
 /** Monitors, links, exit signals and groups. */
 export const ties: Case[] = [
@@ -8,6 +19,7 @@ export const ties: Case[] = [
     run: async (driver) => {
       const [one, other] = [await begin(driver), await begin(driver)];
       const ref = await order(driver, one, { do: "monitor", pid: other });
+      await untilArrived(driver, one, other);
       await driver.stop(other, "shutdown");
       await untilNotes(driver, one, [["info", { type: "DOWN", ref, pid: other, reason: "shutdown" }]]);
       assert.equal(await order(driver, one, { do: "demonitor", ref: String(ref) }), false);
@@ -32,6 +44,7 @@ export const ties: Case[] = [
       const ref = String(await order(driver, one, { do: "monitor", pid: other }));
       const second = String(await order(driver, one, { do: "monitor", pid: other }));
       assert.equal(await order(driver, one, { do: "demonitor", ref }), true);
+      await untilArrived(driver, one, other);
       await driver.pause(one);
       await driver.cast(one, { run: [{ do: "demonitor", ref: second }] });
       await driver.stop(other);
@@ -46,7 +59,7 @@ export const ties: Case[] = [
       for (const isFirst of [true, false]) {
         const [one, other, witness] = [await begin(driver), await begin(driver), await begin(driver)];
         await order(driver, one, { do: "link", pid: other });
-        await untilLinked(driver, other);
+        await untilArrived(driver, one, other);
         const [ending, linked] = isFirst ? [one, other] : [other, one];
         await order(driver, linked, {
           do: "at-the-end",
@@ -65,7 +78,8 @@ export const ties: Case[] = [
       const [one, other, third] = [await begin(driver), await begin(driver), await begin(driver)];
       await order(driver, one, { do: "link", pid: other }, { do: "link", pid: third });
       await order(driver, one, { do: "unlink", pid: third });
-      await untilLinked(driver, third);
+      await untilArrived(driver, one, third);
+      await untilArrived(driver, one, other);
       await driver.stop(other, "normal");
       await driver.stop(third, "crashed");
       await letPass(driver, 20);
@@ -78,7 +92,7 @@ export const ties: Case[] = [
       const [one, other] = [await begin(driver, "trapper"), await begin(driver)];
       const nobody = fresh();
       await order(driver, one, { do: "link", pid: other });
-      await untilLinked(driver, other);
+      await untilArrived(driver, one, other);
       await driver.stop(other, "normal");
       await untilNotes(driver, one, [["info", { type: "EXIT", pid: other, reason: "normal" }]]);
       await order(driver, one, { do: "link", pid: nobody });
@@ -99,12 +113,14 @@ export const ties: Case[] = [
     run: async (driver) => {
       const [one, other, trapper] = [await begin(driver), await begin(driver), await begin(driver, "trapper")];
       await order(driver, one, { do: "monitor", pid: trapper });
+      await untilArrived(driver, one, trapper);
       await order(driver, one, { do: "exit", pid: other, reason: "normal" }, { do: "cast", pid: other, message: 1 });
       await untilNotes(driver, other, [["cast", 1]]);
       await order(driver, one, { do: "exit", pid: other, reason: "enough" });
       await untilStatus(driver, other, "stopped");
       await order(driver, one, { do: "exit", pid: trapper, reason: "enough" });
-      await untilNotes(driver, trapper, [["info", { type: "EXIT", pid: one, reason: "enough" }]]);
+      const exit = ["info", { type: "EXIT", pid: one, reason: "enough" }];
+      await driver.until(async () => assert.deepEqual((await notesOf(driver, trapper)).at(-1), exit));
       await order(driver, one, { do: "exit", pid: trapper, reason: "kill" });
       await untilStatus(driver, trapper, "stopped");
       await driver.until(async () => assert.match(JSON.stringify(await notesOf(driver, one)), /"reason":"killed"/));
@@ -146,27 +162,22 @@ export const ties: Case[] = [
         driver,
         one,
         { do: "monitor", pid: other },
-        { do: "sendAfter", ms: 20, message: "old" },
-        { do: "sendEvery", ms: 20, message: "old" },
+        { do: "sendAfter", ms: 200, message: "old" },
+        { do: "sendEvery", ms: 200, message: "old" },
       );
       await driver.stop(one, "crashed");
       const [module = "", key = ""] = one.split("/");
       await driver.start(module, { key });
       await driver.stop(other);
-      await order(driver, one, { do: "sendAfter", ms: 60, message: "new" });
+      await order(driver, one, { do: "sendAfter", ms: 300, message: "new" });
       await untilNotes(driver, one, [["info", "new"]]);
     },
   },
 ];
 
-/** What was sent before this has been handled: a link is mail. */
-async function untilLinked(driver: Driver, pid: string): Promise<void> {
-  await letPass(driver, 20);
-  await order(driver, pid, { do: "now" });
-}
-
 async function untilMembers(driver: Driver, pid: string, group: string, members: string[]): Promise<void> {
-  await driver.until(async () =>
-    assert.deepEqual(await order(driver, pid, { do: "members", group }), [...members].sort()),
-  );
+  await driver.until(async () => {
+    const found = (await order(driver, pid, { do: "members", group })) as string[];
+    assert.deepEqual(found.sort(), [...members].sort());
+  });
 }

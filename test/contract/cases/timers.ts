@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { begin, type Case, letPass, notesOf, order, untilNotes } from "../driver.ts";
+import { begin, type Case, deferredBy, letPass, notesOf, order, untilNotes } from "../driver.ts";
 
 /** Timers. What must not fire is looked for when another timer, due later, has. */
 export const timers: Case[] = [
@@ -28,26 +28,28 @@ export const timers: Case[] = [
       await order(
         driver,
         pid,
-        { do: "sendAfter", ms: 30, message: "cancelled", name: "a" },
-        { do: "sendAfter", ms: 30, message: "replaced", name: "b" },
+        { do: "sendAfter", ms: 200, message: "cancelled", name: "a" },
+        { do: "sendAfter", ms: 200, message: "replaced", name: "b" },
       );
       assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), true);
       assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), false);
-      await order(driver, pid, { do: "sendAfter", ms: 60, message: "new", name: "b" });
+      await order(driver, pid, { do: "sendAfter", ms: 250, message: "new", name: "b" });
       await untilNotes(driver, pid, [["info", "new"]]);
     },
   },
   {
     name: "does not deliver what was cancelled when it was due and still waited for its turn",
     run: async (driver) => {
-      const pid = await begin(driver);
-      await order(driver, pid, { do: "sendAfter", ms: 20, message: "cancelled", name: "a" });
+      const [pid, gate] = [await begin(driver), await begin(driver)];
       await driver.pause(pid);
-      await driver.cast(pid, { run: [{ do: "cancel", name: "a" }] });
-      await letPass(driver, 40);
+      await driver.cast(pid, { run: [{ do: "sendAfter", ms: 0, message: "cancelled", name: "a" }] });
+      const waits = { do: "call", pid: gate, message: { run: [{ do: "defer" }] } };
+      await driver.cast(pid, { run: [waits, { do: "cancel", name: "a" }, { do: "note", note: "waited" }] });
       await driver.resume(pid);
+      await driver.until(async () => assert.equal((await deferredBy(driver, gate)).length, 1));
+      await order(driver, gate, { do: "answer", value: null });
       await order(driver, pid, { do: "sendAfter", ms: 20, message: "last" });
-      await untilNotes(driver, pid, [["info", "last"]]);
+      await untilNotes(driver, pid, ["waited", ["info", "last"]]);
     },
   },
   {
@@ -123,7 +125,7 @@ export const timers: Case[] = [
     run: async (driver) => {
       const pid = await begin(driver);
       await order(driver, pid, { do: "cron", expression: "* * * * * *", message: "second", timezone: "Europe/Berlin" });
-      await untilNotes(driver, pid, [["info", "second"]]);
+      await driver.until(async () => assert.deepEqual((await notesOf(driver, pid))[0], ["info", "second"]));
       const expression = "not cron";
       await assert.rejects(order(driver, pid, { do: "cron", expression, message: 1 }), /"not cron" is not valid/);
     },

@@ -46,34 +46,15 @@ if lastClaimer == session and seq <= tonumber(lastSeq) then
   return { "stale" }
 end
 local claimed = session .. " " .. ARGV[4]
-local now = clock()
-local heldBack, untilMs = isHeldBack(record[17], now)
-if heldBack then
-  call("SREM", mine, pid)
-  call("SREM", base .. "ready:" .. moduleOf(pid), pid)
-  if untilMs then
-    call("HSET", KEYS[1], "b", "0")
-    noteDue(session, pid, untilMs, now)
-    return { "later" }
-  end
-  call("HSET", KEYS[1], "b", "0")
-  return { "held" }
-elseif record[17] then
-  call("HDEL", KEYS[1], "p")
-end
-
 local queue = queueOf(queueName(pid, record[2]))
 local suspects = tonumber(record[12] or 0)
 -- A claim means that the session has nothing in hand. Where `active` says otherwise, a message was put into its hand and
 -- the publication lost, or an answer was.
 local inHand = call("LRANGE", queue .. "active", 0, -1)
-local ties = {}
-local isRenewal = owner == session and record[4] == epoch and epoch ~= "" and #inHand == 0
-local state = false
-if isRenewal then
-  call("HSET", KEYS[1], "c", claimed)
-else
-  epoch = call("INCR", base .. "epoch")
+
+-- Where the owner died with exactly one message in hand, or owed a continuation, that gains a death. What is in hand goes
+-- back to the head.
+local function takeBack()
   if record[13] or (owner ~= session and wasClaimedBy(record[10], owner)) then
     if record[8] then
       record[16] = call("HINCRBY", KEYS[1], "j", 1)
@@ -86,9 +67,43 @@ else
     end
   end
   putBack(queue, inHand)
+  call("HDEL", KEYS[1], "k")
+end
+
+local now = clock()
+local heldBack, untilMs = isHeldBack(record[17], now)
+if heldBack then
+  call("SREM", mine, pid)
+  call("SREM", base .. "ready:" .. moduleOf(pid), pid)
+  if untilMs then
+    call("HSET", KEYS[1], "b", "0")
+    noteDue(session, pid, untilMs, now)
+    return { "later" }
+  end
+  call("HSET", KEYS[1], "b", "0")
+  if epoch == "" then
+    -- Nobody has the process in memory: its lease ends.
+    takeBack()
+    count("queued", #inHand)
+    call("SREM", base .. "held:" .. session, pid)
+    call("HSET", KEYS[1], "o", "", "x", suspects + #inHand)
+    call("HDEL", KEYS[1], "c")
+  end
+  return { "held" }
+elseif record[17] then
+  call("HDEL", KEYS[1], "p")
+end
+
+local ties = {}
+local isRenewal = owner == session and record[4] == epoch and epoch ~= "" and #inHand == 0
+local state = false
+if isRenewal then
+  call("HSET", KEYS[1], "c", claimed)
+else
+  epoch = call("INCR", base .. "epoch")
+  takeBack()
   suspects = suspects + #inHand
   call("HSET", KEYS[1], "o", session, "e", epoch, "c", claimed, "x", suspects)
-  call("HDEL", KEYS[1], "k")
   call("SADD", base .. "held:" .. session, pid)
   call("HSET", queue .. "meta", "opts.maxLenEvents", 0)
   call("SREM", base .. "ready:" .. moduleOf(pid), pid)

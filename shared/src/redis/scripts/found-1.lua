@@ -1,10 +1,16 @@
 -- Founds the cluster on an empty Redis, or tells what an earlier node founded it with.
 --
+-- What layout 1 left can be read as it is, so a cluster of that layout becomes one of layout 2; a node of layout 1 that still
+-- runs can not join again.
+--
 -- Atomic because: two first nodes must agree.
 --
 -- KEYS[1] the cluster's settings
 -- ARGV base, layout version, partitions
 -- Returns {layout version, partitions}
 redis.call("HSETNX", KEYS[1], "layout", ARGV[2])
+if ARGV[2] == "2" and redis.call("HGET", KEYS[1], "layout") == "1" and redis.call("HGET", KEYS[1], "partitions") == ARGV[3] then
+  redis.call("HSET", KEYS[1], "layout", 2)
+end
 redis.call("HSETNX", KEYS[1], "partitions", ARGV[3])
 return redis.call("HMGET", KEYS[1], "layout", "partitions")

@@ -1,0 +1,23 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { defineServer, stop } from "genserverless";
+
+interface Args {
+  /** Is sent what becomes of it: `began <key>` and `ended <key>: <reason>`. */
+  diary: string;
+  /** How long its init takes. */
+  initMs?: number;
+}
+
+/** A supervisor's child. As in OTP it begins each life anew. */
+export default defineServer({
+  name: "supervised",
+  version: 1,
+  keepState: "never",
+  init: async ({ diary, initMs = 0 }: Args, ctx) => {
+    if (initMs > 0) await sleep(initMs);
+    ctx.cast(diary, `began ${ctx.key}`);
+    return { diary };
+  },
+  handleCast: (message: { end: string }, state) => stop(message.end, state),
+  terminate: (reason, { diary }, ctx) => ctx.cast(diary, `ended ${ctx.key}: ${reason}`),
+});

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { assertNoChildLeft } from "../tools/child.ts";
+import { TestCluster } from "../tools/test-cluster.ts";
+import { until } from "../tools/until.ts";
+
+/** The samples in modules/, as their callers meet them, while workers die. What each does in detail: modules/*.test.ts. */
+
+const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 1_000, env: { DRAIN_MS: "50" } });
+const { client } = cluster;
+const SOON = { withinMs: 15_000 };
+
+before(() => cluster.start());
+after(async () => {
+  await cluster.stop();
+  assertNoChildLeft();
+});
+
+async function ask(pid: string, message: unknown): Promise<unknown> {
+  const { status, body } = await client.call(pid, message, { timeoutMs: 30_000 });
+  assert.equal(status, 200, JSON.stringify(body));
+  return body["reply"];
+}
+
+const stateOf = async (pid: string) => (await client.read(pid)).body["state"];
+
+async function killEachWorker(): Promise<void> {
+  for (const worker of cluster.workers) {
+    await worker.kill();
+    await worker.start();
+    await cluster.untilReady();
+  }
+}
+
+test("transfer: no cent is lost or doubled while workers die", async () => {
+  const accounts = ["ann", "ben", "cleo", "dan"];
+  for (const name of accounts) await client.cast(`account/${name}`, { deposit: { amount: 1_000 } });
+  const orders = Array.from({ length: 60 }, (_, index) => ({
+    from: accounts[index % 4] as string,
+    to: accounts[(index + 1 + (index % 3)) % 4] as string,
+    amount: 1 + ((index * 97) % 400),
+  }));
+  const dying = killEachWorker();
+  const outcomes = await Promise.all(
+    orders.map(async (order, index) => {
+      const { status, body } = await client.start("transfer", `t-${index}`, { args: order });
+      assert.equal(status, 201, JSON.stringify(body));
+      return await ask(`transfer/t-${index}`, "outcome");
+    }),
+  );
+  await dying;
+  const expected = new Map(accounts.map((name) => [name, 1_000]));
+  for (const [index, { from, to, amount }] of orders.entries()) {
+    if (outcomes[index] !== "done") continue;
+    expected.set(from, (expected.get(from) ?? 0) - amount);
+    expected.set(to, (expected.get(to) ?? 0) + amount);
+  }
+  const balances = () => Promise.all(accounts.map((name) => ask(`account/${name}`, "balance")));
+  // The last deposits may still be on their way when their transfers are done.
+  await until(async () => assert.deepEqual(await balances(), [...expected.values()]) === undefined, SOON);
+  assert.ok(outcomes.filter((outcome) => outcome === "done").length > 10);
+});
+
+test("frontier: keeps its pace for each host, and hands out each url once, while workers die", async () => {
+  await client.start("notebook", "fetcher");
+  await client.start("frontier", "f", { args: { fetcher: "notebook/fetcher", perSecond: 5 } });
+  const urls = [1, 2, 3, 4, 5].map((page) => `https://a.example/${page}`);
+  assert.equal((await client.cast("frontier/f", { add: [...urls, "https://b.example/"] })).status, 202);
+  await killEachWorker();
+  const readNotes = async () => ((await stateOf("notebook/fetcher")) as { notes: Note[] }).notes;
+  const notes = await until(async () => {
+    const all = await readNotes();
+    return all.length >= 6 && all;
+  }, SOON);
+  const pages = notes.filter(({ text }) => text.fetch.includes("a.example"));
+  assert.deepEqual(
+    pages.map(({ text }) => text.fetch),
+    urls,
+  );
+  const ms = Number(pages.at(-1)?.at) - Number(pages[0]?.at);
+  assert.ok(ms >= 700, `four pauses of 200 ms took ${ms} ms`);
+  assert.deepEqual(await ask("frontier/f", "size"), { seen: 6, waiting: 0 });
+  const refused = await client.cast("frontier/f", { add: ["nonsense"] });
+  assert.deepEqual([refused.status, refused.body["code"]], [422, "invalid_message"]);
+});
+
+interface Note {
+  text: { fetch: string };
+  at: number;
+}
+
+test("game-room: ticks, also after its worker has died, and sleeps when it is empty", async () => {
+  const tick = async () => ((await stateOf("game-room/lobby")) as { tick: number }).tick;
+  assert.deepEqual(await ask("game-room/lobby", { enter: "ann" }), { group: "game-room.lobby", players: ["ann"] });
+  await client.cast("game-room/lobby", { steer: { player: "ann", dx: 1 } });
+  await until(async () => (await tick()) >= 3, SOON);
+  await killEachWorker();
+  const before = await tick();
+  await until(async () => (await tick()) >= before + 3, SOON);
+  await client.cast("game-room/lobby", { leave: "ann" });
+  const view = await until(async () => {
+    const { body } = await client.read("game-room/lobby");
+    return body["owner"] === null && body;
+  }, SOON);
+  assert.deepEqual((view["state"] as { players: object }).players, {});
+});
+
+test("pool: hands work round, and has a worker again for one that was killed", async () => {
+  assert.equal((await client.start("pool", "p", { args: { size: 2 } })).status, 201);
+  assert.deepEqual(
+    await Promise.all([10, 100, 1_000].map((primesBelow) => ask("pool/p", { work: { primesBelow } }))),
+    [4, 25, 168],
+  );
+  const { status } = await client.request("POST", "/v1/processes/pool-worker/p.0/kill", {});
+  assert.equal(status, 200);
+  await until(async () => (await client.read("pool-worker/p.0")).body["status"] === "idle", SOON);
+  assert.deepEqual(
+    await Promise.all([10, 100].map((primesBelow) => ask("pool/p", { work: { primesBelow } }))),
+    [4, 25],
+  );
+  await client.stop("pool/p");
+  assert.equal((await client.read("supervisor/pool.p")).status, 404);
+});
