@@ -2,6 +2,7 @@ import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import { readInteger, readText, SettingError } from "@genserverless/shared/service/env.ts";
+import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
 
@@ -34,6 +35,7 @@ const DESCRIPTIONS = [
   ["API_REPLICAS", "2", "api nodes"],
   ["WORKER_REPLICAS", "2", "worker nodes"],
   ["MODULES_DIR", "modules", "folders of modules, separated by :"],
+  ["STATE_STORES", "", "stores beside Redis: cold=postgres://user:password@host/db;…"],
   ["DATA_DIR", ".data", "folder of the cluster's data, password and logs; one cluster at a time"],
   ["REDIS_URL", "", "a Redis that is there already: redis://[:password@]host[:port]"],
   ["REDIS_PORT", "a free one", "port of the Redis that is started, on loopback"],
@@ -58,6 +60,7 @@ Ctrl-C stops everything; a second Ctrl-C does not wait for calls in flight.
 
 export function readSettings(env: Environment): LocalSettings {
   readChoice(env, "LOG_LEVEL", ["info", "trace", "debug", "warn", "error", "fatal", "silent"]);
+  readStoreSettings(env);
   return {
     lbHost: readText(env, "LB_HOST", "127.0.0.1"),
     lbPort: readInteger(env, "LB_PORT", 8080, 1, 65_535),

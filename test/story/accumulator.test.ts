@@ -24,7 +24,11 @@ function linesOf(pid: string): Record<string, unknown>[] {
     .map(({ level: _level, time: _time, node: _node, pid: _pid, messageId: _messageId, ...line }) => line);
 }
 
-test("GS-1, GS-2, GS 1.8.2: a start with 100 makes alice", async () => {
+test("GS 1.8.1: the cluster is there and takes calls", async () => {
+  assert.deepEqual((await client.get("/ready")).body, { status: "ok" });
+});
+
+test("GS-1, GS-2, GS 1.7.1, GS 1.8.2: a start with 100 makes alice", async () => {
   const { status, body } = await client.start("accumulator", "alice", { args: 100 });
   assert.deepEqual([status, body["pid"]], [201, ALICE]);
 });
@@ -55,7 +59,7 @@ test("GS-15: the worker's log tells it in order: init, two casts, terminate", ()
   ]);
 });
 
-test("GS 1.8.6: a cast to a process that has stopped is refused and runs nothing", async () => {
+test("GS 1.7.4, GS 1.8.6: a cast to a process that has stopped is refused and runs nothing", async () => {
   const before = linesOf(ALICE).length;
   for (const answer of [client.cast(ALICE, 10), client.call(ALICE, "total"), client.stop(ALICE), client.read(ALICE)]) {
     assertProblem(await answer, "404 no_process");
@@ -68,7 +72,7 @@ test("GS 1.8.7: after its stop the name is free, and a new life begins with its 
   assert.equal((await client.call(ALICE, "total")).body["reply"], 1);
 });
 
-test("GS-4: a stop runs after the casts that were sent before it", async () => {
+test("GS-4, GS 1.7.2: a stop runs after the casts that were sent before it", async () => {
   const pid = "accumulator/queued";
   await client.start("accumulator", "queued", { args: 0 });
   for (let value = 1; value <= 5; value++) await client.cast(pid, value);
@@ -81,7 +85,7 @@ test("GS-6, GS 1.8.8: an init that declines leaves no process and runs no termin
   assertProblem(await client.cast("troublemaker/declined", { do: "add" }), "404 no_process");
 });
 
-test("GS 1.8.9: a cast that throws is set aside where a person sees it, and the process goes on", async () => {
+test("GS 1.7, GS 1.8.9: a cast that throws is set aside where a person sees it, and the process goes on", async () => {
   const pid = "accumulator/sturdy";
   await client.start("accumulator", "sturdy", { args: 5 });
   const { messageId } = (await client.cast(pid, "five")).body;
@@ -96,7 +100,7 @@ test("GS 1.8.9: a cast that throws is set aside where a person sees it, and the 
   );
 });
 
-test("GS 1.8.10: a thousand casts are handled in the order in which they were sent", async () => {
+test("GS 1.7.2, GS 1.7.5, GS 1.8.10: a thousand casts are handled in the order in which they were sent", async () => {
   await client.start("stack", "ordered", { args: [] });
   for (let value = 0; value < 1_000; value++) await client.cast("stack/ordered", { push: value });
   assert.equal((await client.call("stack/ordered", "size")).body["reply"], 1_000);

@@ -21,10 +21,11 @@ const reply = async (pid: string, message: unknown) => {
   return body["reply"];
 };
 
-test("accumulator and stack are what a cluster has to offer", async () => {
+test("the samples and the supervisor are what a cluster has to offer", async () => {
   const { nodes } = (await client.get("/v1/cluster")).body as { nodes: { role: string; modules?: string[] }[] };
   const worker = nodes.find(({ role }) => role === "worker");
-  assert.deepEqual(worker?.modules?.sort(), ["accumulator", "stack"]);
+  const samples = ["account", "accumulator", "frontier", "game-room", "pool", "pool-worker", "stack", "transfer"];
+  assert.deepEqual(worker?.modules?.sort(), [...samples, "supervisor"].sort());
 });
 
 test("an accumulator begins with the number it is given, and with 0 for anything else", async () => {

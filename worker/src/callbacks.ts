@@ -31,7 +31,6 @@ export interface CallbacksOptions extends TurnDoorOptions {
 /** The message that a callback is given, or what it is given instead. */
 export interface Occasion extends TurnOrigin {
   messageId: string;
-  attempt: number;
   content: unknown;
 }
 
@@ -69,9 +68,12 @@ export class Callbacks {
     try {
       const start = () => invoke(module, callback, occasion.content, state, ctx);
       const returned = await this.#settle(() => currentTurn.run(ctx, start), ctx);
-      return { result: readTurn(module, callback, returned), effects: ctx.effects };
+      return { result: readTurn(module, callback, returned, occasion.content), effects: ctx.effects };
     } catch (error) {
-      const result = error === TIMED_OUT ? failWithTimeout(module, callback) : failWith(module, callback, error);
+      const result =
+        error === TIMED_OUT
+          ? failWithTimeout(module, callback, occasion.content)
+          : failWith(module, callback, error, occasion.content);
       return { result, effects: [] };
     } finally {
       ctx.seal("its callback has returned");

@@ -1,7 +1,8 @@
 /**
  * What a turn waits for: another process's reply, start or stop. Its id is derived from the turn and from what is asked, so
  * that a turn that runs again asks under the same ids and gets the same answers; and the deadline of whoever waits for this
- * turn is carried along.
+ * turn is carried along. Where a message is tried again because its turn failed, what was answered then is not asked twice,
+ * and what was refused is asked anew.
  *
  * Nobody waits in a circle. A message carries the chain of the processes whose turns wait for it: asking one of those is
  * refused at once. Where a circle is closed from several ends at the same time no chain shows it; so a wait that lasts is
@@ -12,6 +13,7 @@
 import type { ClusterClock } from "@genserverless/shared/cluster/clock.ts";
 import type { Messenger, TurnRequest } from "@genserverless/shared/cluster/messenger.ts";
 import { deriveMessageId, partitionOfMessage } from "@genserverless/shared/process/message.ts";
+import { readKnown } from "@genserverless/shared/process/outcome.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { type Keys, mailboxName } from "@genserverless/shared/redis/keys.ts";
@@ -31,6 +33,8 @@ export interface Asking {
   incarnation: string;
   /** The same when the turn runs again. */
   turnId: string;
+  /** Which try of its message this is, from 1. */
+  attempt: number;
   /** The processes whose turns wait for this one. */
   chain: readonly Pid[];
   /** When this turn has to be done, in ms since the epoch. */
@@ -59,13 +63,12 @@ export class Calls {
 
   /** Rejects with a CallError. */
   async ask<T>({ turn, target, question, timeoutMs, send }: Question<T>): Promise<T> {
-    const { keys, clock } = this.#options;
+    const { clock } = this.#options;
     const chain = [...turn.chain, turn.pid];
     if (chain.includes(target)) throw cycle([...chain.slice(chain.indexOf(target)), target]);
     const leftMs = Math.floor(Math.min(timeoutMs, turn.deadline - clock.now()));
     if (leftMs < 1) throw new CallError("call_timeout", `no time is left to ask ${target}`);
-    const asker = `${mailboxName(turn.pid, turn.incarnation)} ${turn.turnId}`;
-    const id = deriveMessageId(keys.partitionOf(target), target, "turn", `${asker} ${question}`);
+    const id = await this.#idOf(turn, target, question);
     const watch = new CycleWatch(this.#options, turn.pid, target, id, leftMs);
     try {
       const sent = send({ id, timeoutMs: leftMs, chain });
@@ -76,6 +79,23 @@ export class Calls {
     } finally {
       watch.stop();
     }
+  }
+
+  async #idOf({ pid, incarnation, turnId, attempt }: Asking, target: Pid, question: string): Promise<string> {
+    const partition = this.#options.keys.partitionOf(target);
+    const name = `${mailboxName(pid, incarnation)} ${turnId} ${question}`;
+    let id = deriveMessageId(partition, target, "turn", name);
+    for (let next = 2; next <= attempt && (await this.#isRefused(id)); next++) {
+      id = deriveMessageId(partition, target, "turn", `${name} try ${next}`);
+    }
+    return id;
+  }
+
+  async #isRefused(id: string): Promise<boolean> {
+    const { link, keys } = this.#options;
+    const known = await link.call<string | null>("get", keys.outcome(partitionOfMessage(id) ?? 0, id));
+    const outcome = known === null ? undefined : readKnown(known).outcome;
+    return outcome !== undefined && outcome.status !== "done";
   }
 
   /** Who is in a group now. */

@@ -25,6 +25,7 @@ export interface TurnDoorOptions {
 export interface TurnOrigin {
   /** Names the turn; the same when it runs again. */
   id: string;
+  attempt: number;
   chain: readonly Pid[];
   deadline: number | undefined;
 }
@@ -85,10 +86,17 @@ export class TurnDoor implements TurnHost {
   async #ask<T>(target: Pid, what: string, timeoutMs: number, send: (request: TurnRequest) => Promise<T>): Promise<T> {
     const { calls, settleEarlier, noteWaiting, clock } = this.#options;
     const { lease, incarnation, module } = this.#activation;
-    const { id: turnId, chain, deadline = Infinity } = this.#origin;
+    const { id: turnId, attempt, chain, deadline = Infinity } = this.#origin;
     const question = `${this.#asked++} ${what}`;
     const leftMs = module.turnTimeoutMs - (Date.now() - this.#startedAt);
-    const turn = { pid: lease.pid, incarnation, turnId, chain, deadline: Math.min(deadline, clock.now() + leftMs) };
+    const turn = {
+      pid: lease.pid,
+      incarnation,
+      turnId,
+      attempt,
+      chain,
+      deadline: Math.min(deadline, clock.now() + leftMs),
+    };
     noteWaiting(1);
     try {
       await settleEarlier();

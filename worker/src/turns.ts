@@ -12,11 +12,11 @@ import type { Act } from "@genserverless/shared/cluster/leases.ts";
 import { newMessageId } from "@genserverless/shared/process/message.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
+import { isHandled } from "genserverless/runtime/dispatch.ts";
 import type { ReturningCallback } from "genserverless/runtime/interpret.ts";
 import { readTick } from "genserverless/runtime/schedule.ts";
 import { failAfterDeaths, failWithoutHandler, type TurnResult } from "genserverless/runtime/turn.ts";
 import type { Effect } from "genserverless/runtime/turn-context.ts";
-import type { ServerModule } from "genserverless/server-module.ts";
 import type { Activation } from "./activation.ts";
 import type { ActWriter } from "./acts.ts";
 import type { Callbacks, Occasion } from "./callbacks.ts";
@@ -55,7 +55,6 @@ export class Turns {
   }
 
   handle(message: Message): Promise<AfterTurn> | AfterTurn {
-    if (message.deaths >= MOST_DEATHS) return this.#bury(message);
     switch (message.kind) {
       case "start":
         return this.#start(message);
@@ -118,14 +117,15 @@ export class Turns {
   ): Promise<AfterTurn> {
     const { activation, ledger, acts } = this.#options;
     const { module, ties } = activation;
+    if (message.deaths >= MOST_DEATHS) return this.#bury(message, change);
     const before = change();
-    if (callback === "handleInfo" && !handles(module, callback)) {
+    if (callback === "handleInfo" && !isHandled(module, callback)) {
       this.#options.events.emit("info", "info.ignored", { pid: activation.lease.pid, messageId: message.id });
       ledger.addActs([...before, ...acts.write([], ties.keep(), activation.withTags)]);
       ledger.settle(message, undefined);
       return "next";
     }
-    if (!handles(module, callback)) return this.#fail(message, failWithoutHandler(module, callback).failure, change);
+    if (!isHandled(module, callback)) return this.#fail(message, failWithoutHandler(module, callback).failure, change);
     if (ties.size > 0) before.push(...this.#cancelTimeout());
     const { result, effects } = await this.#take(callback, toOccasion(message, content));
     if (result.kind === "fails") return this.#fail(message, result.failure, change);
@@ -167,6 +167,7 @@ export class Turns {
 
   async #start(message: Message): Promise<AfterTurn> {
     const { activation, ledger } = this.#options;
+    if (message.deaths >= MOST_DEATHS) return this.#bury(message);
     // A process that stopped with its state kept begins again with it.
     if (activation.stateText !== undefined) {
       activation.isStarting = false;
@@ -199,6 +200,7 @@ export class Turns {
 
   async #stop(message: Message): Promise<AfterTurn> {
     const { activation, ledger } = this.#options;
+    if (message.deaths >= MOST_DEATHS) return this.#bury(message);
     const { reason } = message.content as { reason: string };
     await this.#terminate(reason, toOccasion(message, message.content), activation.state, []);
     ledger.settle(message, JSON.stringify({ reason }));
@@ -337,8 +339,9 @@ export class Turns {
   }
 
   /** A message that has ended three nodes is not tried again. */
-  #bury(message: Message): AfterTurn {
-    const { activation, ledger } = this.#options;
+  #bury(message: Message, change: () => Act[] = noChange): AfterTurn {
+    const { activation, ledger, acts } = this.#options;
+    ledger.addActs([...change(), ...acts.write([], activation.ties.keep(), activation.withTags)]);
     const { failure } = failAfterDeaths(message.deaths, `${activation.lease.pid} handled this message`, message.blame);
     this.#noteCrash(message, failure);
     ledger.settleFailed(message, failure, true);
@@ -363,12 +366,6 @@ export class Turns {
 
 function noChange(): Act[] {
   return [];
-}
-
-const NAMED = { handleCall: "calls", handleCast: "casts", handleInfo: "infos" } as const;
-
-function handles(module: ServerModule, callback: keyof typeof NAMED): boolean {
-  return module[callback] !== undefined || module[NAMED[callback]] !== undefined;
 }
 
 function toOccasion(message: Message, content: unknown): Occasion {

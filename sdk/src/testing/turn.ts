@@ -95,7 +95,7 @@ export class Turn implements TurnHost {
 
   async call(pid: Pid, text: string, timeoutMs: number): Promise<unknown> {
     const { cluster } = this.#options;
-    const id = cluster.ids.derive(this.#nextName(`call ${pid} ${text}`));
+    const id = this.#idOf(`call ${pid} ${text}`);
     const outcome = await this.#ask(id, pid, timeoutMs, (deadlineAt) =>
       cluster.accept(pid, newMail(id, { kind: "call", text, deadlineAt })),
     );
@@ -107,13 +107,13 @@ export class Turn implements TurnHost {
     const { cluster } = this.#options;
     const there = cluster.findLiving(pid);
     if (there && there.life !== "starting") return;
-    const id = there?.startId ?? cluster.ids.derive(this.#nextName(`start ${pid} ${argsText}`));
+    const id = there?.startId ?? this.#idOf(`start ${pid} ${argsText}`);
     await this.#ask(id, pid, timeoutMs, () => cluster.begin(pid, id, argsText, readOptions(optionsText)));
   }
 
   async stopAndWait(pid: Pid, reason: string, timeoutMs: number): Promise<void> {
     const { cluster } = this.#options;
-    const id = cluster.ids.derive(this.#nextName(`stop ${pid} ${reason}`));
+    const id = this.#idOf(`stop ${pid} ${reason}`);
     try {
       await this.#ask(id, pid, timeoutMs, () => cluster.accept(pid, newMail(id, { kind: "stop", reason })));
     } catch (error) {
@@ -158,6 +158,17 @@ export class Turn implements TurnHost {
     });
   }
 
+  /** The same when the turn runs again; what an earlier try of the message was refused is asked anew. */
+  #idOf(what: string): string {
+    const { cluster, attempt } = this.#options;
+    const name = this.#nextName(what);
+    let id = cluster.ids.derive(name);
+    for (let next = 2; next <= attempt && isRefused(cluster.outcomes.find(id)); next++) {
+      id = cluster.ids.derive(`${name} try ${next}`);
+    }
+    return id;
+  }
+
   /** What a turn asks for has a name that is the same when it runs again. */
   #nextName(what: string): string {
     const { process, id } = this.#options;
@@ -169,6 +180,10 @@ export class Turn implements TurnHost {
   waitsFor(): Pid[] {
     return [...this.#waits.values()].map(({ pid }) => pid);
   }
+}
+
+function isRefused(outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && outcome.status !== "done";
 }
 
 /** The chain of turns that wait for one another, from `pid` to `goal`; undefined where it does not lead there. */
