@@ -2,6 +2,7 @@
 
 import { readCpuMs } from "./cpu-time.ts";
 import { type LoadPlan, type LoadResult, runLoad } from "./load/load.ts";
+import { addCounts, median, percentile } from "./statistics.ts";
 import type { System } from "./system.ts";
 
 export interface Measurement {
@@ -39,26 +40,13 @@ export async function measureLoad(system: System, plan: Omit<LoadPlan, "address"
 
 /** Each figure's median over the rounds; calls and errors add up. */
 export function combineRounds(rounds: readonly Measurement[]): Measurement {
-  const medianOf = (figure: (round: Measurement) => number) => {
-    const sorted = rounds.map(figure).sort((one, other) => one - other);
-    const middle = Math.floor(sorted.length / 2);
-    const upper = sorted[middle] ?? 0;
-    return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
-  };
-  const errors: Record<string, number> = {};
-  for (const round of rounds) {
-    for (const [error, count] of Object.entries(round.errors)) errors[error] = (errors[error] ?? 0) + count;
-  }
+  const medianOf = (figure: (round: Measurement) => number) => median(rounds.map(figure));
   return {
     rps: medianOf(({ rps }) => rps),
     p50Ms: medianOf(({ p50Ms }) => p50Ms),
     p99Ms: medianOf(({ p99Ms }) => p99Ms),
     cpuMsPerCall: medianOf(({ cpuMsPerCall }) => cpuMsPerCall),
     calls: rounds.reduce((total, { calls }) => total + calls, 0),
-    errors,
+    errors: addCounts(rounds.map(({ errors }) => errors)),
   };
-}
-
-function percentile(sorted: Float64Array, share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePort } from "@genserverless/local/ports.ts";
+import { type Pid, splitPid } from "@genserverless/shared/process/pid.ts";
 import type { Redis } from "ioredis";
 import { type Child, nodeChild } from "../../test/tools/child.ts";
 import { type Answer, ClusterClient } from "../../test/tools/cluster-client.ts";
@@ -14,6 +15,7 @@ import { describeSettings, redisOptions } from "./settings.ts";
 import type { System } from "./system.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const MODULE_FOLDERS = [join(ROOT, "modules"), join(ROOT, "bench/modules")];
 const READY_WITHIN_MS = 60_000;
 const PASSIVATED_WITHIN_MS = 120_000;
 const READERS = 32;
@@ -21,19 +23,25 @@ const PAGE = 1_000;
 
 export class OurCluster implements System {
   readonly name = "ours";
+  readonly #workers: number;
   readonly #redisServer = new RedisServer(redisOptions());
-  readonly #client = new ClusterClient(() => [`http://127.0.0.1:${this.#port}`]);
+  /** Over the load balancer, for what is not measured. */
+  readonly client = new ClusterClient(() => [`http://127.0.0.1:${this.#port}`]);
   #npmStart: Child | undefined;
   #folder = "";
   #port = 0;
   #redis: Redis | undefined;
+
+  constructor(workers = describeSettings().workers) {
+    this.#workers = workers;
+  }
 
   async start(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), "bench-"));
     await this.#redisServer.start();
     this.#redis = this.#redisServer.connect();
     this.#port = await findFreePort();
-    const { apis, workers } = describeSettings();
+    const { apis } = describeSettings();
     this.#npmStart = nodeChild({
       name: "npm start",
       script: join(ROOT, "local/src/main.ts"),
@@ -45,8 +53,8 @@ export class OurCluster implements System {
         DATA_DIR: this.#folder,
         REDIS_URL: this.#redisServer.url,
         API_REPLICAS: String(apis),
-        WORKER_REPLICAS: String(workers),
-        MODULES_DIR: join(ROOT, "modules"),
+        WORKER_REPLICAS: String(this.#workers),
+        MODULES_DIR: MODULE_FOLDERS.join(":"),
         NODE_ENV: "production",
         // The floor says nothing either.
         LOG_LEVEL: "warn",
@@ -57,7 +65,7 @@ export class OurCluster implements System {
   }
 
   async stop(): Promise<void> {
-    await this.#client.close();
+    await this.client.close();
     await this.#npmStart?.stop();
     await this.#redisServer.stop();
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
@@ -85,11 +93,20 @@ export class OurCluster implements System {
     return postJson(`/v1/processes/accumulator/${key}/call`, { message: { add: 1 } });
   }
 
+  startProcessRequest(pid: Pid): HttpRequest {
+    const { module, key } = splitPid(pid);
+    return postJson("/v1/processes", { module, key });
+  }
+
+  castRequest(pid: Pid, message: unknown): HttpRequest {
+    return postJson(`/v1/processes/${pid}/cast`, { message });
+  }
+
   async readTotals(keys: readonly string[]): Promise<number[]> {
     const totals = new Array<number>(keys.length);
     const left = keys.entries();
     const read = async () => {
-      for (const [index, key] of left) totals[index] = readTotal(await this.#client.read(`accumulator/${key}`));
+      for (const [index, key] of left) totals[index] = readTotal(await this.client.read(`accumulator/${key}`));
     };
     await Promise.all(Array.from({ length: READERS }, read));
     return totals;
@@ -110,7 +127,7 @@ export class OurCluster implements System {
     let cursor: unknown;
     do {
       const path = `/v1/processes?module=accumulator&limit=${PAGE}${cursor ? `&cursor=${cursor}` : ""}`;
-      const { status, body } = await this.#client.get(path);
+      const { status, body } = await this.client.get(path);
       if (status !== 200) throw new Error(`GET ${path} answers ${status} ${JSON.stringify(body)}`);
       const page = body["processes"] as { key: string; owner: string | null }[];
       keys.push(...page.filter(({ owner }) => owner === null).map(({ key }) => key));

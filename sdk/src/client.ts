@@ -25,7 +25,7 @@ export interface StartFields {
   args?: unknown;
   /** Whether an existing process is an error, as it is unless given, or the answer. */
   ifExists?: "error" | "return";
-  options?: { tags?: readonly string[]; idleAfterMs?: number };
+  options?: { tags?: readonly string[]; idleAfterMs?: number | "infinity" };
 }
 
 export interface ListOptions extends ReadOptions {

@@ -26,7 +26,9 @@ test("of 10,000 messages that 50 processes pass round while a worker is killed e
       const startedAt = performance.now();
       await ring.inject();
       const result = await ring.untilEnded(WITHIN_MS);
-      t.diagnostic(`${result.arrived} in ${Math.round(performance.now() - startedAt)} ms, ${killer.kills} kills so far`);
+      t.diagnostic(
+        `${result.arrived} in ${Math.round(performance.now() - startedAt)} ms, ${killer.kills} kills so far`,
+      );
       assert.deepEqual(result, { arrived: 10_000, ended: 500, faults: [] });
     }
     await killer.stop();

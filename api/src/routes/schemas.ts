@@ -27,9 +27,13 @@ export const StartRequest = z.strictObject({
     .strictObject({
       tags: z.array(z.string().min(1).max(64)).max(16).exactOptional(),
       idleAfterMs: z
-        .int()
-        .min(0)
-        .max(2 ** 31 - 1)
+        .union([
+          z
+            .int()
+            .min(0)
+            .max(2 ** 31 - 1),
+          z.literal("infinity"),
+        ])
         .exactOptional(),
     })
     .default({}),

@@ -72,7 +72,7 @@ function driveConnection(
     }
     const sentAt = performance.now();
     connection.send(request, (status, failure) => {
-      if (status === 200 || status === 201) {
+      if (status >= 200 && status < 300) {
         result.latencies.push(performance.now() - sentAt);
         result.acknowledged[counter] = (result.acknowledged[counter] ?? 0) + 1;
         sendNext();
