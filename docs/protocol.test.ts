@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { seal } from "@genserverless/shared/cluster/envelope.ts";
 import { readPublishedLua } from "@genserverless/shared/cluster/mailbox.ts";
-import { Keys } from "@genserverless/shared/redis/keys.ts";
+import { Keys, LAYOUT_VERSION } from "@genserverless/shared/redis/keys.ts";
 import { loadScripts } from "@genserverless/shared/redis/scripts.ts";
 import { ERRORS } from "@genserverless/shared/service/errors.ts";
+import { Ties } from "genserverless/runtime/ties.ts";
 import { openDoor } from "../api/src/door.test-support.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -116,6 +118,76 @@ function findAll(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map((match) => match.slice(1).find(Boolean) ?? "");
 }
 
+function readSource(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+/** What stands between two texts, the first time that they do. */
+function cut(text: string, from: string, to: string): string {
+  const rest = text.slice(text.indexOf(from) + from.length);
+  return rest.slice(0, rest.indexOf(to));
+}
+
+test("the page names the layout version", () => {
+  assert.match(PAGE, new RegExp(`This is layout version ${LAYOUT_VERSION};`));
+});
+
+test("the page lists every field of an envelope, in its order", () => {
+  const all = { replyTo: "a", hash: "h", keepMs: 1, deadline: 1, chain: [], timer: "t" };
+  assert.deepEqual(readColumns("Envelope and outcome"), Object.keys(JSON.parse(seal("null", all))));
+});
+
+test("the page lists every kind of message", () => {
+  const kinds = cut(readSource("shared/src/process/message.ts"), "export type MessageKind =", ";");
+  assertSame(readColumns("Message kinds"), findAll(kinds, /"(\w+)"/g));
+});
+
+test("the page lists every kind of tie", () => {
+  const ties = new Ties();
+  ties.setTimer("<name>", { id: "", dueAt: 0 });
+  ties.setMonitor("<ref>", "a/b");
+  ties.setLink("<pid>" as "a/b");
+  ties.setMember("<group>");
+  assertSame(
+    readColumns("Ties"),
+    [...ties.entries()].map(([field]) => field),
+  );
+});
+
+test("the page lists every kind of entry that an outbox may have, and its lines", () => {
+  const deliver = readSource("shared/src/redis/scripts/deliver-1.lua");
+  const kinds = readColumns("Outboxes").flatMap((cell) => cell.split(", "));
+  assertSame(kinds, findAll(cut(deliver, "local DO = {", "\n}"), /^ {2}(\w+) =/gm));
+  const lines = cut(readSource("shared/src/redis/scripts/lib/outbox.lua"), "An entry is eight lines: ", ".");
+  assert.ok(PAGE.includes(`An entry is eight lines: ${lines}.`));
+});
+
+test("the page lists every act of a commit with the number of its words", () => {
+  const commit = readSource("shared/src/redis/scripts/commit-1.lua");
+  const acts = cut(commit, "local ACTS = {", "\n  }").matchAll(/^ {4}(\w+) = \{ (\d+), function/gm);
+  const listed = readTable("Acts of a commit").map(([name, words = ""]) => `${name} · ${words.split(", ").length}`);
+  assertSame(
+    listed,
+    [...acts].map(([, name, count]) => `${name} · ${count}`),
+  );
+});
+
+test("the page lists every word that a worker hears", () => {
+  const words = readColumns("Wake-up words").map((cell) => cell.split(" ")[0] ?? "");
+  assertSame(words, findAll(readSource("worker/src/worker.ts"), /\bword === "(\w+)"/g));
+});
+
+test("the page lists what each script answers", () => {
+  let told = 0;
+  for (const [name = "", keyCount = "", , , answers = ""] of readTable("Scripts")) {
+    const source = readSource(`shared/src/redis/scripts/${name}-${keyCount}.lua`);
+    const verdicts = findAll(source, /return \{? ?"(\w+)"/g);
+    for (const verdict of verdicts) assert.match(answers, new RegExp(`\\b${verdict}\\b`), name);
+    told += verdicts.length;
+  }
+  assert.ok(told > 20);
+});
+
 test("the page lists every script with its number of keys and whether it runs when Redis is full", () => {
   const scripts = Object.values(loadScripts(readPublishedLua()));
   const inCode = scripts.map(({ name, keyCount, source }) => {
@@ -141,9 +213,10 @@ function buildKey(keys: Keys, name: string, { get, value }: PropertyDescriptor):
 test("the page lists every key and channel that Keys builds", () => {
   const keys = new Keys("gs", 64);
   const builders = Object.entries(Object.getOwnPropertyDescriptors(Keys.prototype)).filter(
-    ([name]) => !["constructor", "partitionOf"].includes(name),
+    ([name]) => !["constructor", "partitionOf", "groupPartition"].includes(name),
   );
-  const built = builders.map(([name, descriptor]) => buildKey(keys, name, descriptor));
+  // A group is in a partition by its name.
+  const built = builders.map(([name, descriptor]) => buildKey(keys, name, descriptor).replace(/\{\d+\}/, "{12}"));
   const listed = [
     ...readColumns("Keys of a partition"),
     ...readColumns("Keys of the members"),
@@ -156,11 +229,15 @@ test("the page lists every key and channel that Keys builds", () => {
   );
 });
 
+/** Keys that no script builds: a script is given the one, and workers alone use the other. */
+const GIVEN_AS_KEY = ["from", "waits"];
+
 test("the page lists every key that the scripts build, and every field of the record", () => {
   const families = readColumns("Keys of a partition").map((key) => /^gs:\{12\}:(\w+)/.exec(key)?.[1] ?? "");
-  assertSame(families, [...findAll(lua, /base \.\. "(\w+)/g), "m"]);
+  assertSame(families, [...findAll(lua, /base \.\. "(\w+)/g), "m", ...GIVEN_AS_KEY]);
   assertSame(readColumns("Parts of a mailbox"), [...findAll(lua, /queue \.\. "(\w+)"/g), "<id>"]);
-  assertSame(readColumns("The process record"), findAll(lua, /"([a-z])"(?!:)/g));
+  // A letter that something is compared with is the kind of a tie.
+  assertSame(readColumns("The process record"), findAll(lua, /(?<!== )"([a-z])"(?!:)/g));
 });
 
 /** Told by one program of ours to another, not by people. */

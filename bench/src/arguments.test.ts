@@ -4,10 +4,11 @@ import { parseArguments, UsageError } from "./arguments.ts";
 
 test("without arguments every workload runs with the defaults", () => {
   assert.deepEqual(parseArguments([]), {
-    workloads: ["W1", "W2", "W3", "W4", "W5"],
+    workloads: ["W1", "W2", "W3", "W4", "W5", "W6", "W7"],
     seconds: 10,
     rounds: 3,
     processes: 20_000,
+    timers: 10_000,
     json: "bench/results/latest.json",
     isHelp: false,
   });
@@ -20,12 +21,13 @@ test("named workloads run once each, in their own order", () => {
 });
 
 for (const args of [
-  ["W6"],
+  ["W8"],
   ["w1"],
   ["--fast"],
   ["--seconds", "0"],
   ["--seconds", "1.5"],
   ["--rounds"],
+  ["--timers", "0"],
   ["constructor"],
 ]) {
   test(`${args.join(" ")} is refused`, () => {

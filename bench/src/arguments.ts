@@ -6,6 +6,7 @@ export interface BenchArguments {
   seconds: number;
   rounds: number;
   processes: number;
+  timers: number;
   json: string;
   isHelp: boolean;
 }
@@ -14,24 +15,26 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-const DEFAULTS = { seconds: "10", rounds: "3", processes: "20000", json: "bench/results/latest.json" };
+const DEFAULTS = { seconds: "10", rounds: "3", processes: "20000", timers: "10000", json: "bench/results/latest.json" };
 
-export const USAGE = `npm run bench -- [W1] [W2] [W3] [W4] [W5] [options]
+export const USAGE = `npm run bench -- [W1] [W2] [W3] [W4] [W5] [W6] [W7] [options]
 
 Measures the cluster and the floor (load balancer, Express, one Redis script) in turns, and checks every counter.
+W6 and W7 measure the cluster alone, against its own casts over HTTP and its own calls.
 Without a name, all of them:
 
 ${Object.entries(WORKLOADS)
   .map(([name, text]) => `  ${name}  ${text}`)
   .join("\n")}
 
-  --seconds N     length of one measurement of W1 to W3 (${DEFAULTS.seconds})
-  --rounds N      rounds of W1 to W4, of which the medians count (${DEFAULTS.rounds})
+  --seconds N     length of one measurement of W1 to W3 and W6 (${DEFAULTS.seconds})
+  --rounds N      rounds of all but W5, of which the medians count (${DEFAULTS.rounds})
   --processes N   processes of W4 and W5 (${DEFAULTS.processes})
+  --timers N      timers of W7, ten to a process (${DEFAULTS.timers})
   --json PATH     where the figures go (${DEFAULTS.json})
   --help          this text
 
-Settings of the environment: API_REPLICAS 1, WORKER_REPLICAS 1, APPENDFSYNC everysec.
+Settings of the environment: API_REPLICAS 1, WORKER_REPLICAS 1 (2 where W7 kills one), APPENDFSYNC everysec.
 `;
 
 export function parseArguments(args: readonly string[]): BenchArguments {
@@ -44,6 +47,7 @@ export function parseArguments(args: readonly string[]): BenchArguments {
     seconds: readCount("--seconds", values.seconds, 3_600),
     rounds: readCount("--rounds", values.rounds, 100),
     processes: readCount("--processes", values.processes, 1_000_000),
+    timers: readCount("--timers", values.timers, 100_000),
     json: values.json,
     isHelp: values.help,
   };
@@ -58,6 +62,7 @@ function parse(args: readonly string[]) {
         seconds: { type: "string", default: DEFAULTS.seconds },
         rounds: { type: "string", default: DEFAULTS.rounds },
         processes: { type: "string", default: DEFAULTS.processes },
+        timers: { type: "string", default: DEFAULTS.timers },
         json: { type: "string", default: DEFAULTS.json },
         help: { type: "boolean", short: "h", default: false },
       },

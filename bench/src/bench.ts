@@ -1,12 +1,17 @@
 /** Runs a workload on systems that are started for it, and stops them whatever happens. */
 
 import type { BenchArguments } from "./arguments.ts";
+import { type CastResult, compareCasts } from "./cast-report.ts";
+import { CAST_WAYS, type CastMeasurement, type CastWay, combineCasts, measureCasts } from "./casts.ts";
 import { Floor } from "./floor/floor.ts";
 import { combineRounds, type Measurement } from "./measurement.ts";
 import { OurCluster } from "./our-cluster.ts";
 import { countClients } from "./redis-memory.ts";
 import { type CallResult, compareBytes, compareCalls, type WorkloadResult } from "./report.ts";
+import { describeSettings } from "./settings.ts";
 import type { System } from "./system.ts";
+import { compareTimers, type TimerResult } from "./timer-report.ts";
+import { combineTimers, measureTimers, type TimerMeasurement, type TimerWay } from "./timers.ts";
 import { countClientsOfFew, measureBytes, measureCalls, measureFirstTouch, type WorkloadName } from "./workloads.ts";
 
 interface Systems {
@@ -14,7 +19,11 @@ interface Systems {
   ours: System;
 }
 
-type Limits = Pick<BenchArguments, "seconds" | "rounds" | "processes">;
+type Limits = Pick<BenchArguments, "seconds" | "rounds" | "processes" | "timers">;
+
+const CASTING_PROCESSES = 1_000;
+/** One of them is killed. */
+const LEAST_WORKERS_OF_A_KILL = 2;
 
 export class Bench {
   readonly #limits: Limits;
@@ -27,16 +36,10 @@ export class Bench {
   }
 
   async run(workload: WorkloadName): Promise<WorkloadResult> {
+    if (workload === "W6") return await this.#measureCasts();
+    if (workload === "W7") return await this.#measureTimers();
     const systems = { floor: new Floor(), ours: new OurCluster() };
-    try {
-      for (const system of [systems.floor, systems.ours]) {
-        this.#running.add(system);
-        await system.start();
-      }
-      return await this.#measure(workload, systems);
-    } finally {
-      await this.stop();
-    }
+    return await this.#whileRunning([systems.floor, systems.ours], () => this.#measure(workload, systems));
   }
 
   /** Ends what runs; a measurement under way fails. */
@@ -46,7 +49,19 @@ export class Bench {
     await Promise.all(systems.map((system) => system.stop()));
   }
 
-  async #measure(workload: WorkloadName, systems: Systems): Promise<WorkloadResult> {
+  async #whileRunning<Result>(systems: readonly System[], measure: () => Promise<Result>): Promise<Result> {
+    try {
+      for (const system of systems) {
+        this.#running.add(system);
+        await system.start();
+      }
+      return await measure();
+    } finally {
+      await this.stop();
+    }
+  }
+
+  async #measure(workload: Exclude<WorkloadName, "W6" | "W7">, systems: Systems): Promise<WorkloadResult> {
     const { seconds, processes } = this.#limits;
     if (workload === "W5") {
       const floor = await measureBytes(systems.floor, processes);
@@ -75,5 +90,57 @@ export class Bench {
       }
     }
     return compareCalls(combineRounds(rounds.ours), combineRounds(rounds.floor));
+  }
+
+  async #measureCasts(): Promise<CastResult> {
+    const { seconds, rounds } = this.#limits;
+    const cluster = new OurCluster();
+    const measured: Record<CastWay, CastMeasurement[]> = { http: [], inFlight64: [], inFlight1000: [] };
+    await this.#whileRunning([cluster], async () => {
+      for (let round = 1; round <= rounds; round++) {
+        for (const way of CAST_WAYS) {
+          const measurement = await measureCasts(cluster, way, { round, seconds, processes: CASTING_PROCESSES });
+          const { perSecond, cpuMsPerCast } = measurement;
+          this.#tell(
+            `  round ${round}, ${way}: ${perSecond.toFixed(0)} casts/s, ${cpuMsPerCast.toFixed(3)} CPU-ms a cast`,
+          );
+          measured[way].push(measurement);
+        }
+      }
+    });
+    const { http, inFlight64, inFlight1000 } = measured;
+    return compareCasts(combineCasts(http), combineCasts(inFlight64), combineCasts(inFlight1000));
+  }
+
+  /** Lateness where a worker can be killed; then the rate where W3 has its own. */
+  async #measureTimers(): Promise<TimerResult> {
+    const { seconds, rounds } = this.#limits;
+    const measured: Record<TimerWay, TimerMeasurement[]> = { spread: [], kill: [], instant: [] };
+    const calls: Measurement[] = [];
+    const pair = new OurCluster(Math.max(LEAST_WORKERS_OF_A_KILL, describeSettings().workers));
+    await this.#whileRunning([pair], async () => {
+      for (let round = 1; round <= rounds; round++) {
+        for (const way of ["spread", "kill"] as const)
+          measured[way].push(await this.#measureTimersOnce(pair, way, round));
+      }
+    });
+    const cluster = new OurCluster();
+    await this.#whileRunning([cluster], async () => {
+      for (let round = 1; round <= rounds; round++) {
+        calls.push(await measureCalls(cluster, "W3", { round, seconds }));
+        this.#tell(`  round ${round}, W3: ${calls.at(-1)?.rps.toFixed(0)} req/s`);
+        measured.instant.push(await this.#measureTimersOnce(cluster, "instant", round));
+      }
+    });
+    const { spread, kill, instant } = measured;
+    return compareTimers(combineTimers(spread), combineTimers(kill), combineTimers(instant), combineRounds(calls));
+  }
+
+  async #measureTimersOnce(cluster: OurCluster, way: TimerWay, round: number): Promise<TimerMeasurement> {
+    const measurement = await measureTimers(cluster, { way, round, timers: this.#limits.timers });
+    const { medianMs, p99Ms, latestMs, perSecond } = measurement;
+    const late = `${medianMs} ms late in the median, ${p99Ms} ms p99, ${latestMs} ms the latest`;
+    this.#tell(`  round ${round}, ${way}: ${way === "instant" ? `${perSecond.toFixed(0)} timers/s` : late}`);
+    return measurement;
   }
 }

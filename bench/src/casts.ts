@@ -20,14 +20,17 @@ export interface CastMeasurement {
   errors: Record<string, number>;
 }
 
-/** Over HTTP, or between processes with so many under way at once. */
-export type CastWay = "http" | "64" | "1000";
+/** How many casts between processes are under way at once. */
+const TOKENS = { inFlight64: 64, inFlight1000: 1_000 };
 
-export const CAST_WAYS: readonly CastWay[] = ["http", "64", "1000"];
+export type CastWay = "http" | keyof typeof TOKENS;
+export const CAST_WAYS: readonly CastWay[] = ["http", "inFlight64", "inFlight1000"];
 
 export interface CastPlan {
   round: number;
   seconds: number;
+  /** 2 unless given. */
+  warmUpSeconds?: number;
   processes: number;
 }
 
@@ -44,12 +47,12 @@ interface Casting {
 export async function measureCasts(
   cluster: OurCluster,
   way: CastWay,
-  { round, seconds, processes }: CastPlan,
+  { round, seconds, warmUpSeconds = WARM_UP_SECONDS, processes }: CastPlan,
 ): Promise<CastMeasurement> {
   const casting = { cluster, circle: { prefix: `W6-${way}-${round}-`, size: processes } };
   await startProcesses(cluster, pidsOf(casting));
-  const castFor = way === "http" ? castOverHttp : castBetweenProcesses(Number(way));
-  await castFor(casting, WARM_UP_SECONDS);
+  const castFor = way === "http" ? castOverHttp : castBetweenProcesses(TOKENS[way]);
+  await castFor(casting, warmUpSeconds);
   return await castFor(casting, seconds);
 }
 
@@ -98,7 +101,9 @@ async function measure(casting: Casting, send: (before: Hopped) => Promise<Sent>
   const cpuMs = readCpuMs(cluster.rootPids) - cpuBefore;
   const after = sum(await readStatesAtRest<Hopped>(cluster, pids));
   if (!isDone(after) || !isRight(after)) {
-    throw new WrongCounters(`casts were lost or doubled: before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`);
+    throw new WrongCounters(
+      `casts were lost or doubled: before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
+    );
   }
   const casts = after.handled - before.handled;
   const perSecond = (casts * 1_000) / (after.lastAt - startedAt);

@@ -7,7 +7,7 @@ import { parseArguments, USAGE, UsageError } from "./arguments.ts";
 import { Bench } from "./bench.ts";
 import { WrongCounters } from "./counter-check.ts";
 import { describeMachine } from "./machine.ts";
-import { formatClients, formatJson, formatTable, type WorkloadResult } from "./report.ts";
+import { formatClients, formatJson, formatTables, type WorkloadResult } from "./report.ts";
 import { describeSettings } from "./settings.ts";
 import { WORKLOADS } from "./workloads.ts";
 
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
 }
 
 function printResults(results: ReadonlyMap<string, WorkloadResult>): void {
-  console.log(`\n${formatTable(results)}`);
+  console.log(`\n${formatTables(results)}`);
   for (const result of results.values()) {
     if ("redisClients" in result && result.redisClients) console.log(`\n${formatClients(result.redisClients)}`);
   }

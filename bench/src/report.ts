@@ -1,6 +1,9 @@
 /** The figures as a table for people and as JSON for programs. */
 
+import { type CastResult, formatCasts } from "./cast-report.ts";
 import type { Measurement } from "./measurement.ts";
+import { alignTable, formatErrors } from "./table.ts";
+import { formatTimers, type TimerResult } from "./timer-report.ts";
 
 export interface CallResult {
   ours: Measurement;
@@ -18,7 +21,7 @@ export interface ByteResult {
 /** Our nodes' Redis connections by client name, with few processes and with all that W4 starts. */
 export type ClientCounts = Record<"withFew" | "withMany", Record<string, number>>;
 
-export type WorkloadResult = (CallResult & { redisClients?: ClientCounts }) | ByteResult;
+export type WorkloadResult = (CallResult & { redisClients?: ClientCounts }) | ByteResult | CastResult | TimerResult;
 
 export function compareCalls(ours: Measurement, floor: Measurement): CallResult {
   return {
@@ -41,17 +44,17 @@ export function compareBytes(ours: number, floor: number): ByteResult {
   };
 }
 
-export function formatTable(results: ReadonlyMap<string, WorkloadResult>): string {
+/** W1 to W5 in one table, W6 and W7 each in one of its own. */
+export function formatTables(results: ReadonlyMap<string, WorkloadResult>): string {
   const rows = [["", "", "req/s", "p50 ms", "p99 ms", "CPU-ms/call", "bytes", "calls", "errors"]];
+  const others: string[] = [];
   for (const [name, result] of results) {
-    rows.push(
-      ...("p50Ms" in result.ratio ? callRows(name, result as CallResult) : byteRows(name, result as ByteResult)),
-    );
+    if ("http" in result) others.push(formatCasts(name, result));
+    else if ("instant" in result) others.push(formatTimers(name, result));
+    else if ("bytesPerProcess" in result.ratio) rows.push(...byteRows(name, result as ByteResult));
+    else rows.push(...callRows(name, result as CallResult));
   }
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const align = (cell: string, column: number) =>
-    column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
-  return rows.map((row) => row.map(align).join("  ").trimEnd()).join("\n");
+  return [...(rows.length > 1 ? [alignTable(rows)] : []), ...others].join("\n\n");
 }
 
 export function formatClients({ withFew, withMany }: ClientCounts): string {
@@ -84,9 +87,4 @@ function byteRows(name: string, { ours, floor, ratio }: ByteResult): string[][] 
     row("ours", ours.bytesPerProcess.toFixed(0)),
     row("ours / floor", ratio.bytesPerProcess.toFixed(2)),
   ];
-}
-
-function formatErrors(errors: Record<string, number>): string {
-  const list = Object.entries(errors).map(([error, count]) => `${error} × ${count}`);
-  return list.join(", ") || "0";
 }

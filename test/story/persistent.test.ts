@@ -161,10 +161,11 @@ test("PG 2.3.3, PG 2.4: twenty simultaneous first calls and casts to one score m
   assert.equal((await client.read(score.pid)).body["epoch"], 1);
 });
 
-test("PG 2.3.5: noreply from handleCall keeps the process and its state, and the reply may come later", async () => {
+test("GS 1.6, PG 2.3.5: noreply from handleCall keeps the state, and the reply comes later, from another worker too", async () => {
   await client.start("actor", "patient");
   const asked = client.call("actor/patient", { run: [{ do: "note", note: "asked" }, { do: "defer" }] });
   await until(async () => (await stateOf("actor/patient")).deferred?.length === 1, SOON);
+  for (const worker of cluster.workers) await worker.kill().then(() => worker.start());
   await client.cast("actor/patient", { run: [{ do: "answer", value: "late" }] });
   assert.equal((await asked).body["reply"], "late");
   assert.deepEqual((await stateOf("actor/patient")).notes, ["asked"]);

@@ -5,8 +5,8 @@ import type { Act, SendKind } from "@genserverless/shared/cluster/leases.ts";
 import { newMessageId } from "@genserverless/shared/process/message.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
+import type { Effect } from "genserverless/runtime/effects.ts";
 import type { TieChange } from "genserverless/runtime/ties.ts";
-import type { Effect } from "genserverless/runtime/turn-context.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 
 export interface Writer {

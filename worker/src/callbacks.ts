@@ -5,6 +5,7 @@
 
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Log } from "genserverless";
+import type { Effect } from "genserverless/runtime/effects.ts";
 import type { ReturningCallback } from "genserverless/runtime/interpret.ts";
 import {
   describeError,
@@ -14,7 +15,7 @@ import {
   readTurn,
   type TurnResult,
 } from "genserverless/runtime/turn.ts";
-import { type Effect, TurnContext } from "genserverless/runtime/turn-context.ts";
+import { TurnContext } from "genserverless/runtime/turn-context.ts";
 import type { Activation } from "./activation.ts";
 import { currentTurn } from "./current-turn.ts";
 import { TurnDoor, type TurnDoorOptions, type TurnOrigin } from "./turn-door.ts";

@@ -125,7 +125,7 @@ class CycleWatch {
     const look = async () => {
       const chain = await this.#look(pid, target, withinMs).catch(() => undefined);
       if (this.#isOver) return;
-      if (chain) reject(cycle(chain));
+      if (chain) this.#giveUp(() => reject(cycle(chain)));
       else this.#timer = setTimeout(look, FOLLOW_EVERY_MS);
     };
     this.#timer = setTimeout(look, NOTE_AFTER_MS);
@@ -138,7 +138,7 @@ class CycleWatch {
   }
 
   async #look(pid: Pid, target: Pid, withinMs: number): Promise<Pid[] | undefined> {
-    const { link, messenger } = this.#options;
+    const { link } = this.#options;
     if (!this.#isNoted) {
       this.#isNoted = true;
       await Promise.all([
@@ -147,10 +147,13 @@ class CycleWatch {
       ]);
     }
     const chain = await this.#follow(pid, [pid, target]);
-    if (!chain || !(await this.#isUnsettled(this.#id))) return undefined;
-    // Nobody waits for it any more.
-    await messenger.cancel(this.#id).catch(() => {});
-    return chain;
+    return chain && (await this.#isUnsettled(this.#id)) ? chain : undefined;
+  }
+
+  /** The asker is told first: that its message was taken back is not its answer. */
+  #giveUp(tell: () => void): void {
+    tell();
+    this.#options.messenger.cancel(this.#id).catch(() => {});
   }
 
   /** The way from the last of `path` back to `home`, or undefined. */

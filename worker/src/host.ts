@@ -11,7 +11,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Claimed, Fetched, Lease } from "@genserverless/shared/cluster/leases.ts";
+import type { Claimed, Fetched } from "@genserverless/shared/cluster/leases.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { AnswerLost, RedisDown, type RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { moduleOf } from "@genserverless/shared/redis/keys.ts";
@@ -19,6 +19,7 @@ import { IN_RECORD, storeOf } from "@genserverless/shared/stores/reference.ts";
 import { StateMissing, StoreUnavailable } from "@genserverless/shared/stores/store.ts";
 import { Activation, LEAST_WIDTH, type Stored } from "./activation.ts";
 import type { Delivery } from "./delivery.ts";
+import { Residents } from "./residents.ts";
 import { Run, type RunEnd, type RunOptions } from "./run.ts";
 import { letGo, storeState } from "./store-state.ts";
 
@@ -43,8 +44,7 @@ interface Running {
 export class Host {
   readonly #options: HostOptions;
   readonly #runOptions: RunOptions;
-  /** In memory, the least recently used first. */
-  readonly #held = new Map<Pid, Activation>();
+  readonly #residents: Residents;
   readonly #running = new Map<Pid, Running>();
   readonly #runs = new WeakMap<Activation, Run>();
   readonly #backlog = new Set<Pid>();
@@ -59,6 +59,12 @@ export class Host {
 
   constructor(options: HostOptions) {
     this.#options = options;
+    this.#residents = new Residents({
+      ...options,
+      isRunning: (pid) => this.#running.has(pid),
+      reserve: (pid) => this.#reserve(pid),
+      isCurrent: ({ session }) => session === this.#session,
+    });
     this.#runOptions = {
       ...options,
       shouldLeave: ({ lease }) => this.#isDraining || this.#leaving.has(lease.pid),
@@ -75,7 +81,7 @@ export class Host {
   }
 
   get held(): number {
-    return this.#held.size;
+    return this.#residents.size;
   }
 
   get running(): number {
@@ -117,16 +123,15 @@ export class Host {
 
   /** A module has changed: what runs or is held of it is claimed anew, with the new one. */
   async reload(name: string): Promise<void> {
-    const held = [...this.#held.values()].filter(({ lease }) => moduleOf(lease.pid) === name);
+    const held = this.#residents.all().filter(({ lease }) => moduleOf(lease.pid) === name);
     for (const { lease } of held) if (this.#running.has(lease.pid)) this.#outdated.add(lease.pid);
-    for (const idle of inBatches(held.filter(({ lease }) => !this.#running.has(lease.pid))))
-      await this.#passivate(idle);
+    await this.#residents.passivate(held);
   }
 
   /** Somebody has ended the process under our hands. */
   forget(pid: Pid): void {
     this.#running.get(pid)?.run?.abandon();
-    this.#held.delete(pid);
+    this.#residents.forget(pid);
   }
 
   /** Drops everything: the session is dead. */
@@ -134,7 +139,7 @@ export class Host {
     this.#session = "";
     for (const { run } of this.#running.values()) run?.abandon();
     this.#running.clear();
-    this.#held.clear();
+    this.#residents.clear();
     this.#backlog.clear();
     this.#leaving.clear();
     this.#outdated.clear();
@@ -145,60 +150,29 @@ export class Host {
     this.#isDraining = true;
     const until = Date.now() + withinMs;
     while (this.#running.size > 0 && Date.now() < until) await sleep(20);
-    for (const idle of inBatches(this.#listIdle())) await this.#passivate(idle);
+    await this.#residents.passivate();
   }
 
   /** Gives up to `count` processes to other workers: idle ones now, running ones after their turn. */
   async shed(count: number): Promise<void> {
-    const chosen = [...this.#held.values()].slice(0, count);
-    const idle = chosen.filter(({ lease }) => !this.#running.has(lease.pid));
+    const chosen = this.#residents.all().slice(0, count);
     for (const { lease } of chosen) if (this.#running.has(lease.pid)) this.#leaving.add(lease.pid);
     this.#options.events.emit("info", "processes.shed", { count: chosen.length });
-    await this.#release(idle, (lease) => this.#options.leases.handOver(lease));
+    await this.#residents.handOver(chosen);
   }
 
-  /** Puts to sleep what has been idle for its time, and the least recently used of too many; stores what is due to be. */
-  async passivateIdle(now = Date.now()): Promise<void> {
-    for (const activation of this.#listIdle()) if (activation.mustStore()) await this.#store(activation);
-    const surplus = this.#held.size - this.#options.mostActivations;
-    const isDue = ({ lastUsedAt, idleAfterMs }: Activation, index: number) =>
-      index < surplus || now - lastUsedAt >= idleAfterMs;
-    for (const due of inBatches(this.#listIdle().filter(isDue))) await this.#passivate(due);
-  }
-
-  #listIdle(): Activation[] {
-    return [...this.#held.values()].filter(({ lease }) => !this.#running.has(lease.pid));
-  }
-
-  #passivate(activations: Activation[]): Promise<void> {
-    return this.#release(activations, (lease) => this.#options.leases.passivate(lease));
-  }
-
-  /** Forgets each and gives its lease up; a wake-up from then on claims it anew. What is refused is held on to. */
-  async #release(activations: Activation[], giveUp: (lease: Lease) => Promise<boolean>): Promise<void> {
-    const release = async (activation: Activation) => {
-      const { lease } = activation;
-      if (this.#running.has(lease.pid) || this.#held.get(lease.pid) !== activation) return;
-      if (!(await this.#store(activation)) || this.#running.has(lease.pid)) return;
-      this.#held.delete(lease.pid);
-      const isGone = await giveUp(lease).catch(() => false);
-      const isTaken = this.#running.has(lease.pid) || this.#held.has(lease.pid);
-      if (!isGone && !isTaken && lease.session === this.#session) this.#hold(lease.pid, activation);
-    };
-    await Promise.all(activations.map(release));
+  passivateIdle(): Promise<void> {
+    return this.#residents.passivateDue();
   }
 
   /** No message may come between: the process counts as running meanwhile. */
-  async #store(activation: Activation): Promise<boolean> {
-    if (!activation.isDirty) return true;
-    const { pid } = activation.lease;
+  #reserve(pid: Pid): () => void {
     const mine: Running = { run: undefined, wasWoken: false, yields: false, delivered: undefined };
     this.#running.set(pid, mine);
-    const isStored = await storeState(activation, this.#options).catch(() => false);
-    if (!isStored && this.#held.get(pid) === activation) this.#held.delete(pid);
-    if (this.#running.get(pid) === mine) this.#running.delete(pid);
-    if (mine.wasWoken) this.#take(pid, mine.delivered);
-    return isStored;
+    return () => {
+      if (this.#running.get(pid) === mine) this.#running.delete(pid);
+      if (mine.wasWoken) this.#take(pid, mine.delivered);
+    };
   }
 
   async #serve(pid: Pid): Promise<void> {
@@ -210,7 +184,7 @@ export class Host {
       } while (mine.wasWoken && this.#running.get(pid) === mine);
       if (mine.yields) this.#backlog.add(pid);
     } catch (error) {
-      this.#held.delete(pid);
+      this.#residents.forget(pid);
       await this.#recover(pid, mine, error);
     }
     if (this.#running.get(pid) !== mine) return;
@@ -221,9 +195,9 @@ export class Host {
   async #runOnce(pid: Pid, mine: Running): Promise<void> {
     const { delivered } = mine;
     mine.delivered = undefined;
-    const held = this.#held.get(pid);
-    if (delivered && held && !this.#isDraining && isHeldUnder(held, delivered)) {
-      this.#hold(pid, held);
+    const held = this.#residents.find(pid);
+    if (delivered && held && !this.#isDraining && isHeldUnder(held, delivered) && this.#isUpToDate(held)) {
+      this.#residents.hold(held);
       await this.#run(held, [delivered.message], mine);
     } else {
       await this.#claimAndRun(pid, mine);
@@ -233,7 +207,7 @@ export class Host {
   async #claimAndRun(pid: Pid, mine: Running): Promise<void> {
     const { leases } = this.#options;
     const session = this.#session;
-    const known = this.#held.get(pid);
+    const known = await this.#findUpToDate(pid);
     const width = this.#isDraining ? 0 : (known?.width ?? LEAST_WIDTH);
     const claimed = await leases.claim(pid, session, known?.lease.epoch ?? "", width);
     // The session may have been lost while the answer was under way.
@@ -241,24 +215,37 @@ export class Host {
     if (claimed.verdict === "later") return;
     if (claimed.verdict === "held" && known) await letGo(known, this.#options);
     if (claimed.verdict !== "ok") {
-      this.#held.delete(pid);
+      this.#residents.forget(pid);
       if (claimed.verdict === "dead") this.#options.onDead();
       return;
     }
     const isRenewal = known !== undefined && known.lease.epoch === claimed.epoch;
     const activation = isRenewal ? known : await this.#activate(pid, session, claimed);
     if (!activation || this.#running.get(pid) !== mine) return;
-    this.#hold(pid, activation);
+    this.#residents.hold(activation);
     if (this.#isDraining || (await this.#isTooOld(activation))) {
       const isGone = await leases.handOver(activation.lease);
       if (this.#isDraining || isGone) {
-        this.#held.delete(pid);
+        this.#residents.forget(pid);
         return;
       }
     }
     if (claimed.messages.length === 0 && !activation.continueText) return;
     if (isRenewal) activation.adaptWidth(claimed.messages);
     await this.#run(activation, claimed.messages, mine);
+  }
+
+  #isUpToDate({ module }: Activation): boolean {
+    return this.#options.modules.get(module.name) === module;
+  }
+
+  /** What is held under a module that has changed is claimed anew. */
+  async #findUpToDate(pid: Pid): Promise<Activation | undefined> {
+    const held = this.#residents.find(pid);
+    if (!held || this.#isUpToDate(held)) return held;
+    await storeState(held, this.#options);
+    this.#residents.forget(pid);
+    return undefined;
   }
 
   async #run(activation: Activation, messages: Fetched[], mine: Running): Promise<void> {
@@ -270,8 +257,8 @@ export class Host {
     this.#leaving.delete(pid);
     this.#outdated.delete(pid);
     mine.yields = end === "yielded";
-    if (!STAYS.has(end)) this.#held.delete(pid);
-    else if (this.#running.get(pid) === mine) this.#hold(pid, activation);
+    if (!STAYS.has(end)) this.#residents.forget(pid);
+    else if (this.#running.get(pid) === mine) this.#residents.hold(activation);
     // Refused: somebody else has it, or this session claims it anew.
     if (end === "lost") mine.wasWoken = true;
   }
@@ -311,12 +298,6 @@ export class Host {
     }
   }
 
-  #hold(pid: Pid, activation: Activation): void {
-    activation.lastUsedAt = Date.now();
-    this.#held.delete(pid);
-    this.#held.set(pid, activation);
-  }
-
   /** An answer was lost: once Redis, or the state store, answers again, the process is claimed anew. */
   async #recover(pid: Pid, mine: Running, error: unknown): Promise<void> {
     const isAway = error instanceof StoreUnavailable;
@@ -342,15 +323,8 @@ export class Host {
 
 /** After these ends of a run the lease is still ours. */
 const STAYS = new Set<RunEnd>(["idle", "yielded", "later"]);
-const BATCH = 500;
 /** So that two old workers do not play ball with a process. */
 const OUTDATED_PAUSE_MS = 250;
-
-function inBatches<T>(items: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(items.length / BATCH) }, (_, index) =>
-    items.slice(index * BATCH, (index + 1) * BATCH),
-  );
-}
 
 function isHeldUnder({ lease }: Activation, { epoch, revision }: Delivery): boolean {
   return lease.epoch === epoch && lease.revision === revision;

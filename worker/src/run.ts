@@ -24,8 +24,9 @@ import type { Calls } from "./calls.ts";
 import { Ledger } from "./ledger.ts";
 import { openMessage } from "./message.ts";
 import { prepare } from "./prepare.ts";
+import type { Ending } from "./settling.ts";
 import { commitState, type Storing, storeState } from "./store-state.ts";
-import { type Ending, Turns } from "./turns.ts";
+import { Turns } from "./turns.ts";
 
 export interface RunOptions extends Storing {
   log: Log;

@@ -6,37 +6,26 @@
  * was lost, can change nothing, and its signal has fired.
  */
 
-import { inspect } from "node:util";
-import type { Context, From, Log, Missed, Pid, SendingOptions, StartingOptions, TickOptions } from "../contract.ts";
+import type { Context, From, Log, Pid, SendingOptions, StartingOptions, TickOptions } from "../contract.ts";
 import {
-  isDelay,
-  isPidPart,
-  LONGEST_DELAY_MS,
-  LONGEST_REASON,
-  LONGEST_TAG,
-  MOST_MESSAGE_BYTES,
-  MOST_TAGS,
-  MOST_TIES,
-} from "./limits.ts";
+  checkGroup,
+  checkTimerName,
+  type ReadStart,
+  readDelay,
+  readFrom,
+  readMissed,
+  readPid,
+  readReason,
+  readStart,
+  readTags,
+  readTimeout,
+  toText,
+} from "./effect-arguments.ts";
+import type { Effect } from "./effects.ts";
+import { MOST_TIES } from "./limits.ts";
 import { checkCron } from "./schedule.ts";
 import type { Ties, Timer } from "./ties.ts";
-import { EffectError, firstLineOf, TurnEndedError } from "./turn-errors.ts";
-
-/** What a turn wants done once it is committed, in the order in which it asked. Texts are JSON. */
-export type Effect =
-  | { readonly do: "cast" | "info"; readonly pid: Pid; readonly messageText: string; readonly delayMs: number }
-  | { readonly do: "start"; readonly pid: Pid; readonly argsText: string; readonly optionsText: string }
-  | { readonly do: "stop" | "exit"; readonly pid: Pid; readonly reason: string }
-  | { readonly do: "reply"; readonly from: From; readonly replyText: string }
-  /** A timer's message sets out, due at `timer.dueAt`. */
-  | { readonly do: "arm"; readonly name: string; readonly timer: Timer; readonly messageText: string }
-  /** A timer's message, if it is still on its way, is taken back. */
-  | { readonly do: "disarm"; readonly id: string }
-  | { readonly do: "monitor" | "demonitor"; readonly pid: Pid; readonly ref: string }
-  | { readonly do: "link" | "unlink"; readonly pid: Pid }
-  | { readonly do: "join" | "leave"; readonly group: string }
-  | { readonly do: "publish"; readonly group: string; readonly messageText: string }
-  | { readonly do: "tags"; readonly tags: readonly string[] };
+import { EffectError, TurnEndedError } from "./turn-errors.ts";
 
 /** What a context asks of the runtime while its turn is under way. */
 export interface TurnHost {
@@ -60,9 +49,6 @@ export interface TurnFacts {
 const DEFAULT_CALL_TIMEOUT_MS = 5_000;
 /** As for a start and a stop over HTTP. */
 const DEFAULT_LIFE_TIMEOUT_MS = 60_000;
-const LONGEST_CALL_MS = 600_000;
-const MISSED: readonly Missed[] = ["skip", "once", "all"];
-const TIMER_NAME = /^[^\s~].{0,127}$/;
 
 export class TurnContext implements Context {
   readonly pid: Pid;
@@ -176,16 +162,12 @@ export class TurnContext implements Context {
   }
 
   sendAfter(ms: number, message: unknown, { name }: { name?: string } = {}): string {
-    if (!isDelay(ms)) {
-      throw new EffectError(`ctx.sendAfter: ms must be a whole number from 0 to ${LONGEST_DELAY_MS}, not ${show(ms)}`);
-    }
+    readDelay("sendAfter", "ms", ms);
     return this.#arm("sendAfter", name, message, { dueAt: this.#host.now() + ms });
   }
 
   sendEvery(ms: number, message: unknown, { name, missed }: TickOptions = {}): string {
-    if (!isDelay(ms) || ms === 0) {
-      throw new EffectError(`ctx.sendEvery: ms must be a whole number from 1 to ${LONGEST_DELAY_MS}, not ${show(ms)}`);
-    }
+    readDelay("sendEvery", "ms", ms, 1);
     const schedule = { everyMs: ms, ...readMissed("sendEvery", missed) };
     return this.#arm("sendEvery", name, message, { dueAt: this.#host.now() + ms, ...schedule });
   }
@@ -272,20 +254,13 @@ export class TurnContext implements Context {
   }
 
   #send(kind: "cast" | "info", pid: string, message: unknown, { delayMs = 0 }: SendingOptions): void {
-    if (!isDelay(delayMs)) {
-      const range = `a whole number from 0 to ${LONGEST_DELAY_MS}`;
-      throw new EffectError(`ctx.${kind}: delayMs must be ${range}, not ${show(delayMs)}`);
-    }
     const messageText = toText(kind, "the message", message);
-    this.#do({ do: kind, pid: readPid(kind, pid), messageText, delayMs });
+    this.#do({ do: kind, pid: readPid(kind, pid), messageText, delayMs: readDelay(kind, "delayMs", delayMs) });
   }
 
   #arm(what: string, given: string | undefined, message: unknown, timer: Omit<Timer, "id">): string {
     this.#checkOpen();
-    if (given !== undefined && (typeof given !== "string" || !TIMER_NAME.test(given))) {
-      const rule = "1 to 128 characters, the first neither a space nor ~";
-      throw new EffectError(`ctx.${what}: a timer's name must be ${rule}, not ${show(given)}`);
-    }
+    if (given !== undefined) checkTimerName(what, given);
     const messageText = toText(what, "the message", message);
     const name = given ?? `~${this.#host.newKey()}`;
     if (!this.cancel(name)) this.#checkRoom(what);
@@ -296,21 +271,8 @@ export class TurnContext implements Context {
     return name;
   }
 
-  #readStart(what: string, module: string, { key, args, tags, idleAfterMs }: StartingOptions) {
-    if (!isPidPart(module)) throw new EffectError(`ctx.${what}: the module must be ${PID_RULE}, not ${show(module)}`);
-    if (key !== undefined && !isPidPart(key)) {
-      throw new EffectError(`ctx.${what}: the key must be ${PID_RULE}, not ${show(key)}`);
-    }
-    if (idleAfterMs !== undefined && idleAfterMs !== Infinity && (!isDelay(idleAfterMs) || idleAfterMs === 0)) {
-      throw new EffectError(`ctx.${what}: idleAfterMs must be whole ms or Infinity, not ${show(idleAfterMs)}`);
-    }
-    const options = {
-      ...(tags !== undefined && { tags: readTags(what, tags) }),
-      ...(idleAfterMs !== undefined && { idleAfterMs: idleAfterMs === Infinity ? "infinity" : idleAfterMs }),
-    };
-    const pid: Pid = `${module}/${key ?? this.#host.newKey()}`;
-    const optionsText = Object.keys(options).length > 0 ? JSON.stringify(options) : "";
-    return { pid, argsText: toText(what, "the arguments", args), optionsText };
+  #readStart(what: string, module: string, options: StartingOptions): ReadStart {
+    return readStart(what, module, options, () => this.#host.newKey());
   }
 
   #do(effect: Effect): void {
@@ -333,66 +295,4 @@ export class TurnContext implements Context {
     this.#checkOpen();
     this.#log[level]({ pid: this.pid, ...fields }, text);
   }
-}
-
-const PID_RULE = "1 to 128 characters of [A-Za-z0-9._~-], and neither . nor ..";
-
-function readPid(what: string, pid: unknown): Pid {
-  const parts = typeof pid === "string" ? pid.split("/") : [];
-  if (parts.length === 2 && parts.every(isPidPart)) return pid as Pid;
-  throw new EffectError(`ctx.${what}: a pid is module/key, not ${show(pid)}`);
-}
-
-function readFrom(from: unknown): From {
-  const { pid, messageId } = (typeof from === "object" && from !== null ? from : {}) as Partial<From>;
-  if (typeof messageId === "string" && messageId !== "") return { pid: readPid("reply", pid), messageId };
-  throw new EffectError(`ctx.reply: the first argument must be the from of a handleCall, not ${show(from)}`);
-}
-
-function readReason(what: string, reason: unknown): string {
-  if (typeof reason === "string" && reason !== "" && reason.length <= LONGEST_REASON) return reason;
-  throw new EffectError(
-    `ctx.${what}: the reason must be a text of 1 to ${LONGEST_REASON} characters, not ${show(reason)}`,
-  );
-}
-
-function readTimeout(what: string, timeoutMs: unknown): number {
-  if (Number.isInteger(timeoutMs) && Number(timeoutMs) >= 1 && Number(timeoutMs) <= LONGEST_CALL_MS) {
-    return Number(timeoutMs);
-  }
-  const range = `a whole number from 1 to ${LONGEST_CALL_MS}`;
-  throw new EffectError(`ctx.${what}: timeoutMs must be ${range}, not ${show(timeoutMs)}`);
-}
-
-function readMissed(what: string, missed: unknown): { missed?: Missed } {
-  if (missed === undefined) return {};
-  if (MISSED.includes(missed as Missed)) return { missed: missed as Missed };
-  throw new EffectError(`ctx.${what}: missed must be one of ${MISSED.join(", ")}, not ${show(missed)}`);
-}
-
-function checkGroup(what: string, group: unknown): void {
-  if (!isPidPart(group)) throw new EffectError(`ctx.${what}: a group's name must be ${PID_RULE}, not ${show(group)}`);
-}
-
-function readTags(what: string, tags: unknown): string[] {
-  const isTag = (tag: unknown) => typeof tag === "string" && tag !== "" && tag.length <= LONGEST_TAG;
-  if (Array.isArray(tags) && tags.length <= MOST_TAGS && tags.every(isTag)) return [...new Set(tags as string[])];
-  const rule = `at most ${MOST_TAGS} texts of 1 to ${LONGEST_TAG} characters`;
-  throw new EffectError(`ctx.${what}: tags must be ${rule}, not ${show(tags)}`);
-}
-
-function toText(what: string, subject: string, value: unknown): string {
-  let text: string;
-  try {
-    text = JSON.stringify(value) ?? "null";
-  } catch (error) {
-    throw new EffectError(`ctx.${what}: ${subject} cannot be JSON: ${firstLineOf(error)}`);
-  }
-  if (text.length <= MOST_MESSAGE_BYTES && Buffer.byteLength(text) <= MOST_MESSAGE_BYTES) return text;
-  throw new EffectError(`ctx.${what}: ${subject} has ${Buffer.byteLength(text)} bytes; at most ${MOST_MESSAGE_BYTES}`);
-}
-
-function show(value: unknown): string {
-  const text = inspect(value, { depth: 0, maxStringLength: 80, breakLength: Infinity, customInspect: false });
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }

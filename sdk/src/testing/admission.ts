@@ -3,8 +3,8 @@
  * message: a timer that has fired is gone, one that goes on is armed again.
  */
 
+import type { Effect } from "../runtime/effects.ts";
 import { readTick } from "../runtime/schedule.ts";
-import type { Effect } from "../runtime/turn-context.ts";
 import type { KitProcess } from "./kit-process.ts";
 import type { Mail } from "./mail.ts";
 

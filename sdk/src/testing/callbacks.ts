@@ -1,5 +1,6 @@
 /** Runs the callbacks of a turn and reads what they return. */
 
+import type { Effect } from "../runtime/effects.ts";
 import type { ReturningCallback } from "../runtime/interpret.ts";
 import {
   describeError,
@@ -10,7 +11,7 @@ import {
   readTurn,
   type TurnResult,
 } from "../runtime/turn.ts";
-import type { Effect, TurnContext } from "../runtime/turn-context.ts";
+import type { TurnContext } from "../runtime/turn-context.ts";
 import type { Commits } from "./commits.ts";
 import type { KitCluster } from "./kit-cluster.ts";
 import { ABANDONED, TIMED_OUT, type Turn } from "./turn.ts";

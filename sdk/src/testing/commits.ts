@@ -3,8 +3,8 @@
  * end of the process. And the other ways in which a turn, or a life, can end.
  */
 
+import type { Effect } from "../runtime/effects.ts";
 import type { TurnFailure } from "../runtime/turn.ts";
-import type { Effect } from "../runtime/turn-context.ts";
 import type { ServerModule } from "../server-module.ts";
 import { admit, TIMEOUT } from "./admission.ts";
 import type { KitCluster } from "./kit-cluster.ts";

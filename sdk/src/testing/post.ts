@@ -4,7 +4,7 @@
  */
 
 import type { Pid } from "../contract.ts";
-import type { Effect } from "../runtime/turn-context.ts";
+import type { Effect } from "../runtime/effects.ts";
 import type { KitCluster, Refusal } from "./kit-cluster.ts";
 import type { KitProcess, ProcessOptions } from "./kit-process.ts";
 import { type Content, contentOf, type Mail, newMail } from "./mail.ts";

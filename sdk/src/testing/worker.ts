@@ -5,8 +5,8 @@
 
 import { type Changed, changeState } from "../runtime/change-state.ts";
 import { isHandled } from "../runtime/dispatch.ts";
+import type { Effect } from "../runtime/effects.ts";
 import { failAfterDeaths, failWithoutHandler, type TurnFailure, type TurnResult } from "../runtime/turn.ts";
-import type { Effect } from "../runtime/turn-context.ts";
 import { admit, cancelTimeout } from "./admission.ts";
 import { Callbacks } from "./callbacks.ts";
 import type { Commits } from "./commits.ts";
