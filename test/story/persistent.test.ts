@@ -178,6 +178,7 @@ test("PG 2.3.8: init may continue, wait for a time, or fall asleep at once", asy
     begin("waits", { timeout: 20 }),
     begin("sleeps", "hibernate"),
   ]);
+  await until(async () => (await stateOf("actor/goes-on")).notes?.length === 1, SOON);
   assert.deepEqual((await stateOf("actor/goes-on")).notes, [["continue", "first"]]);
   await until(async () => (await stateOf("actor/waits")).notes?.length === 1, SOON);
   assert.deepEqual((await stateOf("actor/waits")).notes, [["info", "timeout"]]);

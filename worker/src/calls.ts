@@ -75,6 +75,7 @@ export class Calls {
       sent.catch(() => {});
       return await Promise.race([sent, watch.found]);
     } catch (error) {
+      if (watch.cycle) throw watch.cycle;
       throw error instanceof ClusterError ? new CallError(error.code, error.message) : error;
     } finally {
       watch.stop();
@@ -107,6 +108,8 @@ export class Calls {
 /** Notes a wait that lasts, and looks again and again whether it is part of a circle. */
 class CycleWatch {
   readonly found: Promise<never>;
+  /** The circle for whose sake the message is taken back, whose outcome may be known before `found` is. */
+  cycle: CallError | undefined;
   readonly #options: CallsOptions;
   readonly #key: string;
   #timer: NodeJS.Timeout;
@@ -124,8 +127,9 @@ class CycleWatch {
     this.found = promise;
     const look = async () => {
       const chain = await this.#look(pid, target, withinMs).catch(() => undefined);
+      if (chain && !this.#isOver) await this.#giveUp(chain);
       if (this.#isOver) return;
-      if (chain) this.#giveUp(() => reject(cycle(chain)));
+      if (this.cycle) reject(this.cycle);
       else this.#timer = setTimeout(look, FOLLOW_EVERY_MS);
     };
     this.#timer = setTimeout(look, NOTE_AFTER_MS);
@@ -150,10 +154,14 @@ class CycleWatch {
     return chain && (await this.#isUnsettled(this.#id)) ? chain : undefined;
   }
 
-  /** The asker is told first: that its message was taken back is not its answer. */
-  #giveUp(tell: () => void): void {
-    tell();
-    this.#options.messenger.cancel(this.#id).catch(() => {});
+  /** The asker is told where its message was taken back: one that is in hand already will be answered. */
+  async #giveUp(chain: readonly Pid[]): Promise<void> {
+    this.cycle = cycle(chain);
+    try {
+      await this.#options.messenger.cancel(this.#id);
+    } catch {
+      this.cycle = undefined;
+    }
   }
 
   /** The way from the last of `path` back to `home`, or undefined. */

@@ -35,6 +35,13 @@ export class Lifecycle implements Part {
   }
 }
 
+const exitAtOnce = () => process.exit(0);
+
+/** Until a service has been loaded there is nothing to stop: a signal ends it at once, and cleanly. */
+export function leaveEarly(): void {
+  process.on("SIGTERM", exitAtOnce).on("SIGINT", exitAtOnce);
+}
+
 /**
  * Runs a service as this operating-system process: start, then wait for SIGTERM or SIGINT, stop, exit 0. A failed start
  * is told through `report` and exits 1. A second signal while stopping ends the process at once.
@@ -52,8 +59,8 @@ export async function runUntilSignalled(service: Part, report: (error: unknown) 
       },
     );
   };
-  process.on("SIGTERM", leave);
-  process.on("SIGINT", leave);
+  process.off("SIGTERM", exitAtOnce).off("SIGINT", exitAtOnce);
+  process.on("SIGTERM", leave).on("SIGINT", leave);
   try {
     await service.start();
   } catch (error) {

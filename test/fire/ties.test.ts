@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { after, before, type TestContext, test } from "node:test";
+import { readPublishedLua } from "@genserverless/shared/cluster/mailbox.ts";
+import { loadScripts, type ScriptName } from "@genserverless/shared/redis/scripts.ts";
+import type { ActorState, Step } from "../contract/actor.ts";
+import { assertNoChildLeft } from "../tools/child.ts";
+import { TestCluster, type TestNode } from "../tools/test-cluster.ts";
+import { until } from "../tools/until.ts";
+
+/** What a turn sends, is told and owes, when the network or a node fails between one step and the next. */
+
+const TTL_MS = 2_000;
+/** An outbox is taken over when it is a second old, by a node that beats each third of a TTL, once the dead one is gone. */
+const TAKEN_OVER_MS = 2 * TTL_MS + 1_000;
+const SOON = { withinMs: 15_000 };
+const scripts = loadScripts(readPublishedLua());
+const cluster = new TestCluster({
+  apis: 1,
+  workers: 2,
+  sessionTtlMs: TTL_MS,
+  throughProxy: true,
+  redis: { appendfsync: "always" },
+  modulesDir: "test/contract/modules",
+});
+const { client } = cluster;
+let named = 0;
+
+before(() => cluster.start());
+after(async () => {
+  await cluster.stop();
+  assertNoChildLeft();
+});
+
+async function anActor(module = "actor", ...run: Step[]): Promise<string> {
+  const key = `fire-${++named}`;
+  const { status, body } = await client.start(module, key, { args: { run } });
+  assert.equal(status, 201, JSON.stringify(body));
+  return `${module}/${key}`;
+}
+
+async function order(pid: string, ...run: Step[]): Promise<unknown> {
+  const { status, body } = await client.call(pid, { run });
+  assert.equal(status, 200, JSON.stringify(body));
+  return body["reply"];
+}
+
+async function notesOf(pid: string): Promise<unknown[]> {
+  return ((await client.read(pid)).body["state"] as ActorState | undefined)?.notes ?? [];
+}
+
+/** It notes just this, and nothing more after a mark that follows all that is on its way. */
+async function assertNotes(pid: string, notes: readonly unknown[]): Promise<void> {
+  await until(async () => (await notesOf(pid)).length >= notes.length, { ...SOON, what: `${pid} notes` });
+  await order(pid, { do: "note", note: "mark" });
+  assert.deepEqual(await notesOf(pid), [...notes, "mark"]);
+}
+
+async function workerOf(pid: string): Promise<TestNode> {
+  const { owner } = (await client.read(pid)).body;
+  const worker = cluster.workers.find(({ name }) => String(owner).startsWith(`worker@${name}#`));
+  assert.ok(worker, `${pid} is owned by ${owner}`);
+  return worker;
+}
+
+/** Two actors that two workers have. */
+async function twoApart(): Promise<[string, string]> {
+  const one = await anActor();
+  for (;;) {
+    const other = await anActor();
+    if ((await workerOf(one)) !== (await workerOf(other))) return [one, other];
+  }
+}
+
+/** A run of this script that carries this text. */
+function runOf(script: ScriptName, text: string) {
+  return ({ name, bytes }: { name: string; bytes: Buffer }) =>
+    name !== "SCRIPT" && bytes.includes(scripts[script].sha) && bytes.includes(text);
+}
+
+async function revive(worker: TestNode): Promise<void> {
+  const boots = () => worker.records.filter(({ msg }) => msg === "session.registered").length;
+  const before = boots();
+  await worker.start();
+  await until(() => boots() > before, { withinMs: 20_000, what: `${worker.name} is back` });
+}
+
+for (const script of ["commit", "deliver", "sent"] as const) {
+  for (const kind of ["loseAnswer", "cutMidRequest"] as const) {
+    test(`what a turn sends arrives once and in order when ${script} meets ${kind}`, { timeout: 60_000 }, async (t) => {
+      const [sender, target] = [await anActor(), await anActor()];
+      const marker = script === "sent" ? `${sender}@` : `${script}-${kind}`;
+      const fault = cluster.proxy[kind](runOf(script, marker));
+      const sentAt = performance.now();
+      const cast = (message: string): Step => ({ do: "cast", pid: target, message });
+      await client.cast(sender, { run: [cast(`${script}-${kind}`), cast("second")] });
+      await fault.met;
+      await client.cast(sender, { run: [cast("third")] });
+      await assertNotes(target, [
+        ["cast", `${script}-${kind}`],
+        ["cast", "second"],
+        ["cast", "third"],
+      ]);
+      t.diagnostic(`all arrived within ${Math.round(performance.now() - sentAt)} ms`);
+    });
+  }
+}
+
+test("another node delivers what a node that died had committed, and what it delivers late changes nothing", {
+  timeout: 60_000,
+}, async (t) => {
+  const [sender, target] = await twoApart();
+  const held = cluster.proxy.holdRequest(runOf("deliver", "held"), { times: 1 });
+  await order(sender, { do: "cast", pid: target, message: "held" }, { do: "cast", pid: target, message: "behind" });
+  await held.met;
+  const victim = await workerOf(sender);
+  const diedAt = performance.now();
+  await victim.kill();
+  await until(async () => (await notesOf(target)).length === 2, SOON);
+  report(t, "delivered after", diedAt);
+  assert.ok(performance.now() - diedAt < TAKEN_OVER_MS);
+  held.release();
+  await revive(victim);
+  await assertNotes(target, [
+    ["cast", "held"],
+    ["cast", "behind"],
+  ]);
+});
+
+test("a node that was held up while it delivered finds that another has done so", { timeout: 60_000 }, async () => {
+  const [sender, target] = await twoApart();
+  const held = cluster.proxy.holdRequest(runOf("deliver", "slow"), { times: 1 });
+  await order(sender, { do: "cast", pid: target, message: "slow" });
+  await held.met;
+  await until(async () => (await notesOf(target)).length === 1, SOON);
+  await order(target, { do: "note", note: "between" });
+  held.release();
+  await order(sender, { do: "cast", pid: target, message: "after" });
+  await assertNotes(target, [["cast", "slow"], "between", ["cast", "after"]]);
+});
+
+function report(t: TestContext, what: string, since: number): void {
+  t.diagnostic(`${what} ${Math.round(performance.now() - since)} ms`);
+}
+
+test("who watches is told once of an end although its worker has died", { timeout: 60_000 }, async () => {
+  const [watcher, target] = await twoApart();
+  const ref = await order(watcher, { do: "monitor", pid: target });
+  const linked = await anActor("trapper", { do: "link", pid: target });
+  await until(async () => (await client.read(linked)).status === 200, SOON);
+  // The watch is there when the target has an answer to somebody who asked after it was set.
+  await order(watcher, { do: "call", pid: target, message: { run: [{ do: "now" }] } });
+  const victim = await workerOf(watcher);
+  await victim.kill();
+  await client.stop(target, { reason: "worn out" });
+  await assertNotes(watcher, [["info", { type: "DOWN", ref, pid: target, reason: "worn out" }]]);
+  await assertNotes(linked, [["info", { type: "EXIT", pid: target, reason: "worn out" }]]);
+  await revive(victim);
+});
+
+test("who watches is told once of an end whose node died before it could tell", { timeout: 60_000 }, async (t) => {
+  const [watcher, target] = await twoApart();
+  const ref = await order(watcher, { do: "monitor", pid: target });
+  await order(watcher, { do: "call", pid: target, message: { run: [{ do: "now" }] } });
+  const held = cluster.proxy.holdRequest(runOf("deliver", "untold"), { times: 1 });
+  const victim = await workerOf(target);
+  await client.stop(target, { reason: "untold" });
+  await held.met;
+  const diedAt = performance.now();
+  await victim.kill();
+  await until(async () => (await notesOf(watcher)).length === 1, SOON);
+  report(t, "told after", diedAt);
+  held.release();
+  await revive(victim);
+  await assertNotes(watcher, [["info", { type: "DOWN", ref, pid: target, reason: "untold" }]]);
+});
+
+test("who waits for a deferred reply gets it after the death of the worker and of Redis", {
+  timeout: 60_000,
+}, async () => {
+  const pid = await anActor();
+  const call = client.call(pid, { run: [{ do: "defer" }] }, { timeoutMs: 50_000 });
+  await until(async () => ((await client.read(pid)).body["state"] as ActorState).deferred.length === 1, SOON);
+  const victim = await workerOf(pid);
+  await victim.kill();
+  await cluster.redis.kill();
+  await cluster.redis.restart();
+  await revive(victim);
+  await cluster.untilReady();
+  await order(pid, { do: "answer", value: "at last" });
+  const { status, body } = await call;
+  assert.deepEqual([status, body["reply"]], [200, "at last"]);
+});
+
+test("another process answers for one whose worker has died", { timeout: 60_000 }, async () => {
+  const [asked, other] = await twoApart();
+  const call = client.call(asked, { run: [{ do: "defer" }] }, { timeoutMs: 50_000 });
+  const deferred = async () => ((await client.read(asked)).body["state"] as ActorState).deferred;
+  const [from] = await until(async () => ((await deferred()).length > 0 ? await deferred() : undefined), SOON);
+  assert.ok(from);
+  const victim = await workerOf(asked);
+  await victim.kill();
+  await order(other, { do: "answer", value: "for another", from });
+  const { status, body } = await call;
+  assert.deepEqual([status, body["reply"]], [200, "for another"]);
+  await revive(victim);
+});
+
+test("a timer whose worker dies between its ring and its turn comes once", { timeout: 60_000 }, async (t) => {
+  const pid = await anActor();
+  await order(pid, { do: "sendAfter", ms: 300, message: "ding" });
+  const victim = await workerOf(pid);
+  const held = cluster.proxy.holdRequest(runOf("claim", pid), { times: 1 });
+  await held.met;
+  const diedAt = performance.now();
+  await victim.kill();
+  held.release();
+  await assertNotes(pid, [["info", "ding"]]);
+  report(t, "came after", diedAt);
+  await revive(victim);
+});
