@@ -3,10 +3,9 @@ import { test } from "node:test";
 import { createKit } from "genserverless/testing";
 import pool from "./pool.ts";
 import poolWorker from "./pool-worker.ts";
-import supervisor from "./supervisor.ts";
 
 async function start(size?: number) {
-  const kit = createKit({ modules: [pool, poolWorker, supervisor] });
+  const kit = createKit({ modules: [pool, poolWorker] });
   const pid = await kit.start("pool", { key: "p", args: size === undefined ? null : { size } });
   const work = (primesBelow: number) => kit.call(pid, { work: { primesBelow } });
   const done = async (index: number) => await kit.call(`pool-worker/p.${index}`, "done");

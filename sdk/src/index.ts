@@ -14,3 +14,4 @@ export {
 } from "./returns.ts";
 export { CallError, EffectError } from "./runtime/turn-errors.ts";
 export { type Definition, defineServer, type ServerModule } from "./server-module.ts";
+export { defineSupervisor } from "./supervisor/define-supervisor.ts";

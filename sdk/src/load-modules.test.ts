@@ -32,7 +32,7 @@ test("loads every module of every folder, and passes tests and hidden files over
     "read.md": "",
   });
   const two = await aFolder("two", { "b.js": moduleNamed("b"), "c.mjs": moduleNamed("c") });
-  assert.deepEqual([...(await loadModules([one, two])).keys()], ["a", "b", "c"]);
+  assert.deepEqual([...(await loadModules([one, two])).keys()], ["supervisor", "a", "b", "c"]);
 });
 
 test("names the file that is no module, that does not load, or whose name is taken", async () => {

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { BUILT_IN_MODULES } from "./built-in-modules.ts";
 import { isServerModule, type ServerModule } from "./server-module.ts";
 
 /** A folder or a file of it cannot be used; the message names it. */
@@ -16,7 +17,7 @@ const LOAD_MS = 30_000;
 
 /** The modules by name. Tests, and files that begin with a dot or an underscore, are passed over. */
 export async function loadModules(folders: readonly string[]): Promise<Map<string, ServerModule>> {
-  const modules = new Map<string, ServerModule>();
+  const modules = new Map(BUILT_IN_MODULES.map((module) => [module.name, module]));
   const files = new Map<string, string>();
   for (const folder of folders) {
     for (const file of await listFiles(resolve(folder))) {
@@ -27,7 +28,7 @@ export async function loadModules(folders: readonly string[]): Promise<Map<strin
       modules.set(module.name, module);
     }
   }
-  if (modules.size === 0) throw new ModuleLoadError(`no module in MODULES_DIR ${folders.join(":")}`);
+  if (files.size === 0) throw new ModuleLoadError(`no module in MODULES_DIR ${folders.join(":")}`);
   return modules;
 }
 

@@ -11,6 +11,7 @@
 import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { BUILT_IN_MODULES } from "./built-in-modules.ts";
 import { currentUrl, findChanged, followImports, noteChanges } from "./import-graph.ts";
 import { listFiles, loadModule, ModuleLoadError } from "./load-modules.ts";
 import { firstLineOf } from "./runtime/turn-errors.ts";
@@ -42,7 +43,8 @@ export class ModuleFolders {
   readonly #options: ModuleFoldersOptions;
   readonly #everyMs: number;
   readonly #entries = new Map<string, Entry>();
-  #modules: ModuleMap = new Map();
+  #modules: ModuleMap = new Map(BUILT_IN_MODULES.map((module) => [module.name, module]));
+  #isLoaded = false;
   #roots: string[] = [];
   /** What had changed at the last look, as text: it is acted upon when it is still the same at the next. */
   #unsettled = "";
@@ -71,16 +73,18 @@ export class ModuleFolders {
       followImports(root);
       this.#roots.push(root);
     }
-    await this.#reload(await this.#listEntries(), new Set(), (error) => {
+    const listed = await this.#listEntries();
+    await this.#reload(listed, new Set(), (error) => {
       throw error;
     });
-    if (this.#modules.size === 0) throw new ModuleLoadError(`no module in MODULES_DIR ${this.#folders.join(":")}`);
+    if (listed.size === 0) throw new ModuleLoadError(`no module in MODULES_DIR ${this.#folders.join(":")}`);
+    this.#isLoaded = true;
     return this.#modules;
   }
 
   /** Goes on looking for changes until `stop`. */
   async start(): Promise<void> {
-    if (this.#modules.size === 0) await this.load();
+    if (!this.#isLoaded) await this.load();
     this.#schedule(this.#everyMs);
   }
 
@@ -153,9 +157,8 @@ export class ModuleFolders {
       }
     }
     if (changed.length === 0) return;
-    const isFirst = this.#modules.size === 0;
     this.#modules = modules;
-    if (!isFirst && !this.#isStopped) this.#options.onChange(modules, changed);
+    if (this.#isLoaded && !this.#isStopped) this.#options.onChange(modules, changed);
   }
 
   /** A name belongs to the file that brought it, for as long as that is there. */

@@ -85,7 +85,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("operate" as const),
       at,
-      act: fc.constantFrom("pause", "resume", "unquarantine", "kill", "skip", "retryAll", "dropAll"),
+      act: fc.constantFrom("pause", "resume", "unquarantine", "kill", "skip", "reimport", "retryAll", "dropAll"),
     }),
   },
 );

@@ -20,6 +20,7 @@ import {
 } from "@genserverless/shared/cluster/leases.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { ScriptBench } from "@genserverless/shared/cluster/scripts.test-support.ts";
+import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import { newMessageId } from "@genserverless/shared/process/message.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { mailboxName } from "@genserverless/shared/redis/keys.ts";
@@ -28,6 +29,8 @@ import { Events } from "@genserverless/shared/service/events.ts";
 
 export const MODULE = "world";
 const PIDS: readonly Pid[] = ["world/a", "world/b", "world/c"];
+/** Its first message starts it. */
+const ON_DEMAND: Pid = "world/c";
 const GROUP = "choir";
 const SENDERS = { knowsModule: () => true, isStorageFull: () => false };
 
@@ -83,6 +86,7 @@ export class ScriptWorld {
   readonly #control: Control;
   readonly #letters: DeadLetters;
   readonly #outboxes: Outboxes;
+  readonly #transfer: Transfer;
   readonly #leases: Leases;
   readonly #sessions: string[] = [];
   readonly #memory = new Map<string, Held>();
@@ -100,6 +104,7 @@ export class ScriptWorld {
     this.#outboxes = new Outboxes({ link, keys, events });
     this.#leases = new Leases(link, keys);
     this.#letters = new DeadLetters({ link, keys, ...SENDERS, rulesOf: () => undefined });
+    this.#transfer = new Transfer({ link, keys, ...SENDERS, outboxes: this.#outboxes });
     this.#control = new Control({
       link,
       keys,
@@ -195,13 +200,14 @@ export class ScriptWorld {
 
   async operate(
     at: number,
-    act: "pause" | "resume" | "unquarantine" | "kill" | "skip" | "retryAll" | "dropAll",
+    act: "pause" | "resume" | "unquarantine" | "kill" | "skip" | "reimport" | "retryAll" | "dropAll",
   ): Promise<void> {
     const pid = pidOf(at);
     try {
       if (act === "kill") await this.#kill(pid);
       else if (act === "skip") await this.#control.skip(pid, undefined);
       else if (act === "retryAll") await this.#retryAll(pid);
+      else if (act === "reimport") await this.#reimport(pid);
       else if (act === "dropAll") await this.#letters.dropAll(pid);
       else await this.#control[act](pid);
     } catch (error) {
@@ -362,7 +368,7 @@ export class ScriptWorld {
     switch (what) {
       case "cast": {
         const id = this.#note(mailboxName(own, held.incarnation), to, ms === 0);
-        return [["send", "cast", to, id, ms, "", seal(JSON.stringify(this.#notes.get(id)))]];
+        return [["send", "cast", to, id, ms, this.#startOf(to).join(" "), seal(JSON.stringify(this.#notes.get(id)))]];
       }
       case "start":
         return [send("start", null)];
@@ -393,9 +399,10 @@ export class ScriptWorld {
       case "arm": {
         const id = newMessageId(held.lease.partition);
         held.timers.push(id);
+        const dueAt = Date.now() + ms;
         return [
-          ["arm", id, Date.now() + ms, seal('"tick"', { timer: id })],
-          ["tie", `t:${id}`, id],
+          ["arm", id, dueAt, seal('"tick"', { timer: id })],
+          ["tie", `t:${id}`, JSON.stringify({ id, dueAt })],
         ];
       }
       case "disarm": {
@@ -449,6 +456,16 @@ export class ScriptWorld {
       const [, dropped] = await link.run<[number, string[]]>("deliver", [keys.stream(target, stream)], args);
       for (let at = 1; at < dropped.length; at += 3) this.#undeliverable.add(dropped[at] ?? "");
     }
+  }
+
+  #startOf(pid: Pid): string[] {
+    return pid === ON_DEMAND ? [newMessageId(this.#partitionOf(pid)), seal("null")] : [];
+  }
+
+  async #reimport(pid: Pid): Promise<void> {
+    await this.#transfer.importProcess({ pid, document: await this.#transfer.exportProcess(pid), replaces: true });
+    // It has begun to empty the outbox of the life that it ended.
+    await this.deliver(true);
   }
 
   /** Whoever kills empties its outbox; here somebody else does, later. */

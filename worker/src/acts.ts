@@ -50,7 +50,7 @@ export class ActWriter {
       case "stop":
         return [this.#send("stop", effect.pid, JSON.stringify({ reason: effect.reason }))];
       case "exit":
-        return [this.#send("exit", effect.pid, JSON.stringify({ pid, reason: effect.reason, linked: false }))];
+        return [this.#exit(effect.pid, effect.reason)];
       case "reply":
         return [this.#reply(effect.from.pid as Pid, effect.from.messageId, effect.replyText)];
       case "arm":
@@ -76,6 +76,18 @@ export class ActWriter {
 
   #send(kind: SendKind, to: Pid, text: string, delayMs = 0, options = ""): Act {
     return ["send", kind, to, newMessageId(this.#partitionOf(to)), delayMs, options, seal(text)];
+  }
+
+  /** A kill ends its target where it arrives, which has to know then whether the state is kept. */
+  #exit(to: Pid, reason: string): Act {
+    const forgets = this.#writer.modules.get(moduleOf(to))?.keepState === "never";
+    return this.#send(
+      "exit",
+      to,
+      JSON.stringify({ pid: this.#writer.pid, reason, linked: false }),
+      0,
+      forgets ? "forget" : "",
+    );
   }
 
   #sendToGroup(kind: SendKind, group: string, text: string): Act {

@@ -152,13 +152,12 @@ export class Turns {
     const { pid, reason, linked } = message.content as { pid: Pid; reason: string; linked: boolean };
     if (linked && !activation.ties.isLinked(pid)) return this.#settling.drop(message, "the link has ended");
     const unlink = (): Act[] => (linked && activation.ties.deleteLink(pid) ? [["unwatch", `l:${pid}`]] : []);
-    const isKill = reason === "kill" && !linked;
-    if (activation.module.trapExit && !isKill) {
+    if (activation.module.trapExit) {
       return this.#deliver(message, "handleInfo", { type: "EXIT", pid, reason }, unlink);
     }
     if (reason === "normal" && pid !== activation.lease.pid) return this.#settling.settleWith(message, unlink);
     ledger.settle(message, undefined);
-    return this.#settling.lifeAfter(isKill ? "killed" : reason);
+    return this.#settling.lifeAfter(reason);
   }
 
   /** A process that this one monitors has ended. */

@@ -147,6 +147,8 @@ export class Commits {
     process.turn = undefined;
     turn?.abandon();
     process.ties.undo();
+    // What a late write policy had not stored is lost.
+    process.forget();
     const { keepState } = this.#cluster.module(process.moduleName) ?? {};
     this.#endLife(process, reason, [], keepState !== "never");
   }

@@ -14,6 +14,7 @@
  * What a callback may ask and return is read by the code that the worker uses; docs/testing.md says what the kit leaves out.
  */
 
+import { BUILT_IN_MODULES } from "../built-in-modules.ts";
 import type { Pid } from "../contract.ts";
 import { isPidPart } from "../runtime/limits.ts";
 import { CallError } from "../runtime/turn-errors.ts";
@@ -58,6 +59,12 @@ export interface StartFields {
   ifExists?: "error" | "return";
 }
 
+/** A module of the test's own takes the place of a built-in one of its name. */
+function withBuiltIns(modules: readonly ServerModule[]): ServerModule[] {
+  const names = new Set(modules.map(({ name }) => name));
+  return [...BUILT_IN_MODULES.filter(({ name }) => !names.has(name)), ...modules];
+}
+
 const DEFAULT_START = Date.UTC(2030, 0, 1);
 const DEFAULT_CALL_TIMEOUT_MS = 5_000;
 const LIFE_TIMEOUT_MS = 60_000;
@@ -81,8 +88,9 @@ export class Kit extends KitView {
     this.#cluster = cluster;
     this.#post = post;
     this.#commits = new Commits(cluster, post);
+    post.onKill = (process) => this.#commits.kill(process, "killed");
     this.#scheduler = new Scheduler(cluster, new Worker(cluster, this.#commits), patienceMs);
-    for (const module of modules) {
+    for (const module of withBuiltIns(modules)) {
       if (this.#cluster.module(module.name)) throw new TypeError(`two modules are called ${module.name}`);
       this.#cluster.setModule(module);
     }

@@ -28,6 +28,9 @@ export class Post {
   readonly #held: Parcel[] = [];
   #isHeld = false;
 
+  /** Ends a process at once; how is not the post's to know. */
+  onKill: (process: KitProcess) => void = () => {};
+
   constructor(cluster: KitCluster) {
     this.#cluster = cluster;
   }
@@ -79,6 +82,10 @@ export class Post {
           this.#mail(from, member, { kind: "info", text: sending.messageText });
         }
         break;
+      case "exit":
+        if (sending.reason === "kill") this.#kill(from, sending.pid);
+        else this.#mail(from, sending.pid, toContent(from, sending));
+        break;
       default:
         this.#mail(from, sending.pid, toContent(from, sending), "delayMs" in sending ? sending.delayMs : 0);
     }
@@ -107,6 +114,13 @@ export class Post {
   #link(from: Pid, pid: Pid): void {
     if (this.#cluster.findLiving(pid)) this.#mail(from, pid, { kind: "link", pid: from });
     else this.#mail(pid, from, { kind: "exit", pid, reason: "noproc", isLinked: true });
+  }
+
+  /** A kill is no mail: it overtakes what waits, and the turn under way. */
+  #kill(from: Pid, pid: Pid): void {
+    const target = this.#cluster.findLiving(pid);
+    if (target) this.onKill(target);
+    else this.#cluster.journal.note("message.undeliverable", pid, { kind: "exit", reason: "no_process", sender: from });
   }
 
   #noteUndeliverable(sender: Pid, to: Pid, mail: Mail, { code: reason }: Refusal): void {

@@ -230,9 +230,8 @@ export class Worker {
   /** Ends the process without terminate, as in OTP, unless it traps exits, or the signal is none to it. */
   #exit(turn: Turn, mail: MailOf<"exit">): void | Promise<void> {
     const { process, module } = turn;
-    const { reason, isLinked, pid } = mail;
+    const { reason, pid } = mail;
     const commit = { mail, outcome: done(undefined), effects: [] };
-    if (reason === "kill" && !isLinked) return this.#commits.end(turn, commit, "killed");
     if (module.trapExit) return this.#deliver(turn, mail, "handleInfo", []);
     if (reason === "normal" && pid !== process.pid) return this.#commits.commit(turn, commit);
     return this.#commits.end(turn, commit, reason);

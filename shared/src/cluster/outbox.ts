@@ -86,7 +86,7 @@ export class Outboxes {
     const { link, keys, events } = this.#options;
     const stream = name === OWN ? `${OWN}${partition}` : name;
     const sender = name === OWN ? "" : name.slice(0, name.lastIndexOf("@"));
-    const [hasOwn, dropped] = await link.run<[number, string[]]>(
+    const [dropped, filled] = await link.run<[string[], string[]]>(
       "deliver",
       [keys.stream(target, stream)],
       [keys.base(target), stream, sender, partition, ...entries],
@@ -99,7 +99,7 @@ export class Outboxes {
         sender,
       });
     }
-    if (hasOwn === 1) void this.empty(target, OWN);
+    for (const other of filled) void this.empty(target, other);
   }
 
   #partitionOf(entry: string): number {

@@ -10,8 +10,9 @@
 -- The worker is paused after this: its epoch is overtaken and its commit refused. The answer is lost: the worker claims
 -- again without an epoch. The lost request arrives late: `seq` rises with each claim of a session, a late one is stale.
 --
--- A process that is held back is not claimed: paused or quarantined, whoever still has it in memory ends its lease with a
--- last commit; waiting for the next try of a failed message (`later`), it is rung when the time has come.
+-- A process that is held back is not claimed. Paused or quarantined (`held`), whoever still has it in memory ends its lease
+-- with a last commit, and where nobody has, which is what a claim without an epoch says, the lease ends here. Waiting for the
+-- next try of a failed message (`later`), it is rung when the time has come.
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, seq, epoch or "", width

@@ -10,11 +10,11 @@
 -- (`expired`), for whether they were taken is no longer known.
 --
 -- A target that is not there: its message is dropped and named in the answer; a monitor gets its DOWN and a link its exit
--- signal, reason noproc, through this partition's own outbox.
+-- signal, reason noproc, through this partition's own outbox. An exit signal `kill` is no mail: it ends its target here.
 --
 -- KEYS[1] the last number that was taken of the stream
 -- ARGV base, stream, sender pid, sender's partition, entries … (lib/outbox.lua)
--- Returns {own, {target, id, why, …}}: whether this partition's own outbox gained anything; what was dropped
+-- Returns {{target, id, why, …}, {name, …}}: what was dropped, and which outboxes of this partition gained something
 --@include partition
 --@include queue
 --@bullmq addStandardJob
@@ -25,6 +25,10 @@
 --@include begin
 --@include accept
 --@include outbox
+--@include death
+--@include sweep
+--@include hold
+--@include end
 
 local STREAM_MS = 86400000
 local EXPIRES_MS = STREAM_MS - 3600000
@@ -33,7 +37,7 @@ local ENTRY = "^" .. string.rep(LINE, 7) .. "(.*)$"
 local sender, senderPartition = ARGV[3], ARGV[4]
 local now = clock()
 local last = tonumber(call("GET", KEYS[1]) or 0)
-local own, dropped = 0, {}
+local dropped, filled = {}, {}
 
 local function drop(target, id, why)
   dropped[#dropped + 1] = target
@@ -51,7 +55,7 @@ local function isThere(target)
 end
 
 local function tellNoproc(kind, facts)
-  own = 1
+  filled["!"] = true
   sendFromPartition(now, kind, senderPartition, sender, cjson.encode(facts))
 end
 
@@ -75,7 +79,17 @@ local DO = {
   cast = mail,
   info = mail,
   stop = mail,
-  exit = mail,
+  exit = function(kind, target, id, delay, options, envelope)
+    local signal = cjson.decode(contentOf(envelope))
+    if signal.linked or signal.reason ~= "kill" then
+      mail(kind, target, id, delay, options, envelope)
+    elseif isThere(target) then
+      local name = endLife(recordOf(target), target, "killed", options ~= "forget", now)
+      filled[name] = true
+    else
+      drop(target, id, "no_process")
+    end
+  end,
   down = mail,
   unlink = mail,
   link = function(kind, target, id, delay, options, envelope)
@@ -117,7 +131,7 @@ local DO = {
       appendTo("!", number, now, "info", members[at], deriveId(members[at + 1], base .. "! " .. number), 0, "", envelope)
     end
     if #members > 0 then
-      own = 1
+      filled["!"] = true
       noteOutbox("!", now)
     end
   end,
@@ -140,4 +154,8 @@ for index = 5, #ARGV do
 end
 call("SET", KEYS[1], last, "PX", STREAM_MS)
 sendReplies()
-return { own, dropped }
+local names = {}
+for name in pairs(filled) do
+  names[#names + 1] = name
+end
+return { dropped, names }

@@ -1,7 +1,7 @@
 -- Founds the cluster on an empty Redis, or tells what an earlier node founded it with.
 --
 -- What layout 1 left can be read as it is, so a cluster of that layout becomes one of layout 2; a node of layout 1 that still
--- runs can not join again.
+-- runs cannot join again.
 --
 -- Atomic because: two first nodes must agree.
 --

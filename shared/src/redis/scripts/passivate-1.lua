@@ -7,7 +7,7 @@
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, epoch, revision
--- Returns 1, or 0 where the lease was not held any more or mail was there.
+-- Returns 1, or 0 where the lease was not held any more, mail was there, or the mailbox is held back.
 --@include partition
 --@include queue
 

@@ -1,5 +1,7 @@
--- Adds a message to a mailbox and marks its process as having mail. `delay` in ms; a delayed message is due at one entry
--- of the partition's due index, which the fetch that empties the mailbox moves to the next one.
+-- Adds a message to a mailbox; whoever does counts it in the record, and sees to it that the process is woken: now, or, where
+-- `delay` (ms) is more than 0, by the partition's due index. That has one entry for each process, the earliest; the fetch that
+-- finds nothing more to hand out enters the next one.
+
 -- How many more delayed messages a mailbox holds than waiting ones.
 local MORE_DELAYED = 10
 local JOB_OPTIONS = cmsgpack.pack({ attempts = 1 })
