@@ -453,7 +453,7 @@ export class ScriptWorld {
     };
     for (const [target, some] of Map.groupBy(entries, targetOf)) {
       const args = [keys.base(target), stream, sender, partition, ...some];
-      const [, dropped] = await link.run<[number, string[]]>("deliver", [keys.stream(target, stream)], args);
+      const [dropped] = await link.run<[string[], string[]]>("deliver", [keys.stream(target, stream)], args);
       for (let at = 1; at < dropped.length; at += 3) this.#undeliverable.add(dropped[at] ?? "");
     }
   }

@@ -76,12 +76,12 @@ export class Snapshot {
     if (text === null) return undefined;
     const known = readKnown(text);
     if (known.outcome) return { messageId, ...known.outcome };
-    const isInHand = await this.#link.call<number | null>(
-      "lpos",
-      this.#keys.queue(partition, known.mailbox, "active"),
-      messageId,
-    );
-    return { messageId, status: isInHand === null ? "queued" : "running" };
+    const { mailbox } = known;
+    const [place, isDeferred] = await Promise.all([
+      this.#link.call<number | null>("lpos", this.#keys.queue(partition, mailbox, "active"), messageId),
+      this.#link.call<number>("hexists", this.#keys.deferred(partition, mailbox), messageId),
+    ]);
+    return { messageId, status: place === null && isDeferred === 0 ? "queued" : "running" };
   }
 
   /** The dead letters of a process, newest first, also those of lives that have ended. */

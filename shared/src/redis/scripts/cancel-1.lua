@@ -24,7 +24,7 @@ local queue = queueOf(name)
 local job = call("HMGET", queue .. id, "data", "name")
 local envelope = job[1]
 if not envelope then
-  return "unknown"
+  return call("HEXISTS", base .. "defer:" .. name, id) == 1 and "running" or "unknown"
 end
 local isDelayed = call("ZSCORE", queue .. "delayed", id)
 -- Without its start a process would begin for ever.
