@@ -218,3 +218,61 @@ test("a timer whose worker dies between its ring and its turn comes once", { tim
   report(t, "came after", diedAt);
   await revive(victim);
 });
+
+test("what terminate asks of others is asked, although its callback has asked the same", {
+  timeout: 30_000,
+}, async () => {
+  const [pid, other] = [await anActor(), await anActor()];
+  const ask: Step = { do: "call", pid: other, message: { run: [{ do: "note", note: "asked" }] } };
+  await order(pid, ask, { do: "at-the-end", run: [ask] }, { do: "end", reason: "normal", reply: "bye" });
+  assert.deepEqual(await notesOf(other), ["asked", "asked"]);
+});
+
+const BAD_STEPS: [what: string, step: Step, says: RegExp][] = [
+  [
+    "a cron of a broken expression",
+    { do: "cron", expression: "61 * * * *", message: 1 },
+    /ctx\.cron: "61 \* \* \* \*" is not valid/,
+  ],
+  [
+    "a cron in no time zone",
+    { do: "cron", expression: "0 0 * * *", timezone: "Mars/Base", message: 1 },
+    /in Mars\/Base is not valid/,
+  ],
+  ["a cron that is never due", { do: "cron", expression: "0 0 31 2 *", message: 1 }, /never due/],
+  ["a timer of -1 ms", { do: "sendAfter", ms: -1, message: 1 }, /ctx\.sendAfter: ms must be .*, not -1/],
+  [
+    "a timer of 10^12 ms",
+    { do: "sendAfter", ms: 1e12, message: 1 },
+    /ctx\.sendAfter: ms must be .*, not 1000000000000/,
+  ],
+  ["a timer every 0 ms", { do: "sendEvery", ms: 0, message: 1 }, /ctx\.sendEvery: ms must be .*, not 0/],
+  ["a monitor of what is no pid", { do: "monitor", pid: "nobody" }, /ctx\.monitor: a pid is module\/key, not 'nobody'/],
+  ["a link to what is no pid", { do: "link", pid: "a/../b" }, /ctx\.link: a pid is module\/key/],
+  [
+    "a group of 10,000 characters",
+    { do: "join", group: "g".repeat(10_000) },
+    /ctx\.join: a group's name must be 1 to 128/,
+  ],
+  ["a publication to no group", { do: "publish", group: "", message: 1 }, /ctx\.publish: a group's name must be/],
+  ["members of no group", { do: "members", group: "a/b" }, /ctx\.members: a group's name must be/],
+  [
+    "a cast of more than a year",
+    { do: "cast", pid: "actor/x", message: 1, delayMs: 1e12 },
+    /ctx\.cast: delayMs must be/,
+  ],
+  ["a call of what is no pid", { do: "call", pid: "/", message: 1 }, /ctx\.call: a pid is module\/key/],
+  ["a call that waits 0 ms", { do: "call", pid: "actor/x", message: 1, timeoutMs: 0 }, /ctx\.call: timeoutMs must be/],
+  ["a stop without a reason", { do: "stop", pid: "actor/x", reason: "" }, /ctx\.stop: the reason must be/],
+];
+
+test("each bad argument is an error that names its function and what would be right, and changes nothing", async () => {
+  const pid = await anActor();
+  for (const [what, step, says] of BAD_STEPS) {
+    const { status, body } = await client.call(pid, { run: [{ do: "note", note: what }, step] });
+    assert.deepEqual([status, body["code"]], [500, "callback_failed"], what);
+    assert.match(String(body["detail"]), says, what);
+    assert.ok(String(body["detail"]).length < 500, what);
+  }
+  assert.deepEqual(await notesOf(pid), []);
+});

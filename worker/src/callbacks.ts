@@ -85,7 +85,8 @@ export class Callbacks {
   async terminate(reason: string, occasion: Occasion, state: unknown): Promise<readonly Effect[]> {
     const { module, lease } = this.#activation;
     if (!module.terminate) return [];
-    const ctx = this.#open(occasion);
+    // What it asks for is told from what the callback before it asked for.
+    const ctx = this.#open({ ...occasion, id: `${occasion.id} terminate` });
     try {
       await this.#settle(() => currentTurn.run(ctx, () => module.terminate?.(reason, state as never, ctx)), ctx);
       return ctx.effects;

@@ -53,6 +53,8 @@ export interface Question<T> {
 const NOTE_AFTER_MS = 100;
 const FOLLOW_EVERY_MS = 200;
 const LONGEST_CHAIN = 100;
+/** Longer than any call. */
+const NOTE_MS = 660_000;
 
 export class Calls {
   readonly #options: CallsOptions;
@@ -69,7 +71,7 @@ export class Calls {
     const leftMs = Math.floor(Math.min(timeoutMs, turn.deadline - clock.now()));
     if (leftMs < 1) throw new CallError("call_timeout", `no time is left to ask ${target}`);
     const id = await this.#idOf(turn, target, question);
-    const watch = new CycleWatch(this.#options, turn.pid, target, id, leftMs);
+    const watch = new CycleWatch(this.#options, turn.pid, target, id);
     try {
       const sent = send({ id, timeoutMs: leftMs, chain });
       sent.catch(() => {});
@@ -117,7 +119,7 @@ class CycleWatch {
   #isOver = false;
   readonly #id: string;
 
-  constructor(options: CallsOptions, pid: Pid, target: Pid, id: string, withinMs: number) {
+  constructor(options: CallsOptions, pid: Pid, target: Pid, id: string) {
     this.#options = options;
     this.#id = id;
     const { keys } = options;
@@ -126,7 +128,7 @@ class CycleWatch {
     promise.catch(() => {});
     this.found = promise;
     const look = async () => {
-      const chain = await this.#look(pid, target, withinMs).catch(() => undefined);
+      const chain = await this.#look(pid, target).catch(() => undefined);
       if (chain && !this.#isOver) await this.#giveUp(chain);
       if (this.#isOver) return;
       if (this.cycle) reject(this.cycle);
@@ -141,14 +143,11 @@ class CycleWatch {
     if (this.#isNoted) this.#options.link.call("hdel", this.#key, this.#id).catch(() => {});
   }
 
-  async #look(pid: Pid, target: Pid, withinMs: number): Promise<Pid[] | undefined> {
+  async #look(pid: Pid, target: Pid): Promise<Pid[] | undefined> {
     const { link } = this.#options;
     if (!this.#isNoted) {
+      await Promise.all([link.call("hset", this.#key, this.#id, target), link.call("pexpire", this.#key, NOTE_MS)]);
       this.#isNoted = true;
-      await Promise.all([
-        link.call("hset", this.#key, this.#id, target),
-        link.call("pexpire", this.#key, withinMs + 60_000),
-      ]);
     }
     const chain = await this.#follow(pid, [pid, target]);
     return chain && (await this.#isUnsettled(this.#id)) ? chain : undefined;

@@ -224,7 +224,7 @@ export class Host {
     if (!activation || this.#running.get(pid) !== mine) return;
     this.#residents.hold(activation);
     if (this.#isDraining || (await this.#isTooOld(activation))) {
-      const isGone = await leases.handOver(activation.lease);
+      const isGone = (await storeState(activation, this.#options)) && (await leases.handOver(activation.lease));
       if (this.#isDraining || isGone) {
         this.#residents.forget(pid);
         return;
@@ -270,6 +270,7 @@ export class Host {
   }
 
   async #activate(pid: Pid, session: string, claimed: Claimed): Promise<Activation | undefined> {
+    const stored = await this.#readStored(pid, claimed);
     const module = this.#options.modules.get(moduleOf(pid));
     if (!module) {
       this.#options.events.emit("error", "module.missing", { pid });
@@ -277,7 +278,7 @@ export class Host {
     }
     const { epoch, revision } = claimed;
     const lease = { pid, partition: this.#options.keys.partitionOf(pid), session, epoch, revision };
-    return new Activation(module, lease, claimed, await this.#readStored(pid, claimed));
+    return new Activation(module, lease, claimed, stored);
   }
 
   /** A newer worker has left this state: one of those should have it. */

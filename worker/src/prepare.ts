@@ -3,14 +3,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { changeState } from "genserverless/runtime/change-state.ts";
 import type { Activation } from "./activation.ts";
+import { MOST_DEATHS } from "./settling.ts";
 
-/** Undefined where the state can be used, otherwise why it cannot. */
-export async function prepare(activation: Activation): Promise<string | undefined> {
+/**
+ * Undefined where the state can be used, otherwise why it cannot. `deaths`: how many nodes have died of what comes next;
+ * where the author's code has to run before that, it may be that code which ends them.
+ */
+export async function prepare(activation: Activation, deaths: number): Promise<string | undefined> {
   const { module, fromVersion, refusal, stateText = "null" } = activation;
   if (refusal !== undefined) return refusal;
+  if (deaths >= MOST_DEATHS && (module.load || !isCurrent(activation))) {
+    return `${deaths} nodes died while the state of version ${fromVersion} was made ready, or right after`;
+  }
   const changing = changeState(module, fromVersion, stateText);
-  const isQuick = fromVersion === module.version || !module.codeChange;
-  const changed = await (isQuick
+  const changed = await (isCurrent(activation)
     ? changing
     : Promise.race([changing, sleep(module.turnTimeoutMs, undefined, { ref: false })]));
   if (!changed) return `${module.name}.codeChange was not done within ${module.turnTimeoutMs} ms`;
@@ -24,4 +30,9 @@ export async function prepare(activation: Activation): Promise<string | undefine
   // The next commit names this version, whatever the write policy: the state goes with it.
   activation.storedText = undefined;
   return undefined;
+}
+
+/** Whether no codeChange has to run. */
+function isCurrent({ module, fromVersion }: Activation): boolean {
+  return fromVersion === module.version || !module.codeChange;
 }

@@ -16,6 +16,7 @@ import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { type Keys, mailboxName } from "@genserverless/shared/redis/keys.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Log } from "genserverless";
+import { TurnEndedError } from "genserverless/runtime/turn-errors.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import type { Activation } from "./activation.ts";
 import { ActWriter } from "./acts.ts";
@@ -56,6 +57,11 @@ const BATCH_MS = 5;
 const PLACE_MS = 100;
 const UNDER_WAY = -1;
 
+/** How many nodes have died of what would be done next. */
+function countDeaths({ continueDeaths }: Activation, messages: readonly Fetched[]): number {
+  return Math.max(continueDeaths, ...messages.map(({ deaths }) => deaths));
+}
+
 export class Run {
   readonly #activation: Activation;
   readonly #options: RunOptions;
@@ -66,6 +72,7 @@ export class Run {
   #commitError: unknown;
   /** A commit of earlier turns while a later one waits; one at a time. */
   #meanwhile: Promise<void> | undefined;
+  #emptying: Promise<void> | undefined;
 
   constructor(activation: Activation, options: RunOptions) {
     this.#activation = activation;
@@ -74,7 +81,7 @@ export class Run {
       ...options,
       holdsUp: () => !this.#ledger.isEmpty && !this.#isLost,
       onWaiting: () => this.#commitMeanwhile(),
-      settleEarlier: () => this.#commitMeanwhile(),
+      settleEarlier: () => this.#settleEarlier(),
     });
     this.#turns = new Turns({
       activation,
@@ -94,7 +101,7 @@ export class Run {
 
   async run(messages: Fetched[]): Promise<RunEnd> {
     const activation = this.#activation;
-    const refusal = activation.isPrepared ? undefined : await prepare(activation);
+    const refusal = activation.isPrepared ? undefined : await prepare(activation, countDeaths(activation, messages));
     if (refusal !== undefined) return await this.#quarantine(refusal);
     const placeEndsAt = performance.now() + PLACE_MS;
     let batch = messages;
@@ -127,7 +134,9 @@ export class Run {
       return "stopped";
     }
     activation.continueText = ending.continueText ?? "";
-    if (heldBack) return heldBack.startsWith("retry") ? "later" : "held";
+    if (heldBack.startsWith("retry")) return "later";
+    // Stored now, it is given up.
+    if (heldBack) return (await this.#store()) ? "held" : "lost";
     if (ending.continueText || !this.#mustLeave()) return undefined;
     if (!(await this.#store())) return "lost";
     // Claimed anew at once, with the new module; no other worker needs to have it yet.
@@ -167,6 +176,13 @@ export class Run {
     return (await this.#commit(ending, 0, this.#activation.fromVersion)) ? "held" : "lost";
   }
 
+  /** What the turns before this one sent goes before what it asks. */
+  async #settleEarlier(): Promise<void> {
+    await this.#commitMeanwhile();
+    if (this.#isLost) throw new TurnEndedError("the lease was lost");
+    await this.#emptying;
+  }
+
   /** A callback waits: the turns before it need not. Resolves when there are none that are not true. */
   async #commitMeanwhile(): Promise<void> {
     while (this.#meanwhile) await this.#meanwhile;
@@ -204,7 +220,7 @@ export class Run {
     const committed = await commitState(activation, this.#options, request, mustStore, version);
     if (!committed) return undefined;
     const { lease, incarnation } = activation;
-    if (committed.sent > 0) void outboxes.empty(lease.partition, mailboxName(lease.pid, incarnation));
+    if (committed.sent > 0) this.#emptying = outboxes.empty(lease.partition, mailboxName(lease.pid, incarnation));
     return committed;
   }
 }

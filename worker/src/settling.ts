@@ -137,7 +137,8 @@ export class Settling {
     const { failure } = failAfterDeaths(message.deaths, `${activation.lease.pid} handled this message`, message.blame);
     this.noteCrash(message, failure);
     ledger.settleFailed(message, failure, true);
-    return { life: activation.isStarting ? "wiped" : "", reason: failure.detail };
+    if (!activation.isStarting) return { life: "" };
+    return { life: activation.stateText === undefined ? "wiped" : "stopped", reason: failure.detail };
   }
 
   /** Another message has come before the timeout. */

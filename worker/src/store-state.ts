@@ -13,7 +13,7 @@ export interface Storing {
   stores: StateStores;
 }
 
-type Request = Omit<CommitRequest, "stateText" | "version">;
+type Request = Omit<CommitRequest, "stateText" | "isAhead" | "version">;
 
 /** Commits, with the state where `stores` is true; undefined where the lease is lost. Rejects with StoreUnavailable. */
 export async function commitState(
@@ -27,7 +27,8 @@ export async function commitState(
   const isOutside = activation.module.store !== IN_RECORD || storeOf(activation.recordText) !== IN_RECORD;
   let recordText = mustStore ? stateText : undefined;
   if (isOutside) recordText = await writeOutside(activation, storing.stores, request.life, recordText);
-  const committed = await storing.leases.commit(lease, { ...request, version, stateText: recordText });
+  const isAhead = activation.isDirty && recordText === undefined;
+  const committed = await storing.leases.commit(lease, { ...request, version, stateText: recordText, isAhead });
   if (!committed) return undefined;
   lease.revision = committed.revision;
   if (recordText !== undefined) activation.noteStored(stateText, recordText);

@@ -15,6 +15,7 @@ export interface TurnDoorOptions {
   clock: ClusterClock;
   messenger: Messenger;
   calls: Calls;
+  modules: ReadonlyMap<string, unknown>;
   /** Makes the turns before this one true: what this one asks others must not rest on what could still vanish. */
   settleEarlier: () => Promise<void>;
   /** While a turn waits for another process it takes no worker's place. */
@@ -37,6 +38,8 @@ export class TurnDoor implements TurnHost {
   readonly #startedAt = Date.now();
   #asked = 0;
   #keys = 0;
+  /** How many answers it waits for. */
+  #waiting = 0;
 
   constructor(options: TurnDoorOptions, activation: Activation, origin: TurnOrigin) {
     this.#options = options;
@@ -46,6 +49,10 @@ export class TurnDoor implements TurnHost {
 
   now(): number {
     return this.#options.clock.now();
+  }
+
+  knowsModule(module: string): boolean {
+    return this.#options.modules.has(module);
   }
 
   newMessageId(): string {
@@ -97,12 +104,12 @@ export class TurnDoor implements TurnHost {
       chain,
       deadline: Math.min(deadline, clock.now() + leftMs),
     };
-    noteWaiting(1);
+    if (this.#waiting++ === 0) noteWaiting(1);
     try {
       await settleEarlier();
       return await calls.ask({ turn, target, question, timeoutMs, send });
     } finally {
-      noteWaiting(-1);
+      if (--this.#waiting === 0) noteWaiting(-1);
     }
   }
 }

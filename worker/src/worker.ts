@@ -111,6 +111,7 @@ export class Worker implements Part {
     const { session } = this.#membership;
     if (session) await this.#retire(session).catch(() => {});
     await this.#host.drain(DRAIN_MS);
+    await this.#outboxes.settle();
     await this.#messenger.stop();
     await this.#node.clock.stop();
     await this.#membership.stop();
@@ -136,7 +137,7 @@ export class Worker implements Part {
     await subscriber.subscribe(this.#channel, (text) => this.#hear(text));
   }
 
-  /** A wake-up is a pid, a pid with a message, `due <partition> <ms>`, `drop <pid>`, or `out <partition> <mailbox>`. */
+  /** A wake-up is a pid, a pid with a message, `due <partition> <ms>`, or `drop <pid>`. */
   #hear(text: string): void {
     if (text.includes("\n")) {
       this.#host.deliver(readDelivery(text));
@@ -145,7 +146,6 @@ export class Worker implements Part {
     const [word = "", first = "", second = ""] = text.split(" ");
     if (word === "due") this.#chores.noteDue(Number(first), Number(second));
     else if (word === "drop") this.#host.forget(first as Pid);
-    else if (word === "out") void this.#outboxes.empty(Number(first), second);
     else this.#host.wake(text as Pid);
   }
 }

@@ -15,6 +15,7 @@ function aContext(ties = new Ties()) {
   const host: TurnHost = {
     now: () => NOW,
     newMessageId: () => `0-${++made}`,
+    knowsModule: () => true,
     newKey: () => `key-${++made}`,
     call: async (...given) => asked.push(["call", ...given]),
     startAndWait: async (...given) => void asked.push(["start", ...given]),

@@ -34,6 +34,8 @@ export interface TurnHost {
   newMessageId(): string;
   /** A new key, or reference, that nobody else has. */
   newKey(): string;
+  /** Whether the cluster has a module of this name. */
+  knowsModule(module: string): boolean;
   call(pid: Pid, messageText: string, timeoutMs: number): Promise<unknown>;
   startAndWait(pid: Pid, argsText: string, optionsText: string, timeoutMs: number): Promise<void>;
   stopAndWait(pid: Pid, reason: string, timeoutMs: number): Promise<void>;
@@ -272,7 +274,9 @@ export class TurnContext implements Context {
   }
 
   #readStart(what: string, module: string, options: StartingOptions): ReadStart {
-    return readStart(what, module, options, () => this.#host.newKey());
+    const start = readStart(what, module, options, () => this.#host.newKey());
+    if (this.#host.knowsModule(module)) return start;
+    throw new EffectError(`ctx.${what}: there is no module ${JSON.stringify(module)}`);
   }
 
   #do(effect: Effect): void {

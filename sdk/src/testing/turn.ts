@@ -84,6 +84,10 @@ export class Turn implements TurnHost {
     return this.#options.cluster.clock.now;
   }
 
+  knowsModule(module: string): boolean {
+    return this.#options.cluster.module(module) !== undefined;
+  }
+
   newMessageId(): string {
     return this.#options.cluster.ids.next();
   }

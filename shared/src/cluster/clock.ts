@@ -7,10 +7,13 @@ import type { RedisLink } from "../redis/connection.ts";
 import type { Part } from "../service/lifecycle.ts";
 
 const MEASURE_MS = 10_000;
+const TOLERATED_MS = 20;
 
 export class ClusterClock implements Part {
   readonly #link: RedisLink;
   #offsetMs = 0;
+  /** How long the last measure took that was taken. */
+  #takenMs = Infinity;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(link: RedisLink) {
@@ -35,7 +38,11 @@ export class ClusterClock implements Part {
     try {
       const sentAt = Date.now();
       const [seconds, micros] = await this.#link.call<[string, string]>("time");
-      const middle = (sentAt + Date.now()) / 2;
+      const takenMs = Date.now() - sentAt;
+      // The node was held up meanwhile, and does not know when Redis looked at its clock.
+      if (takenMs > this.#takenMs * 2 + TOLERATED_MS) return;
+      this.#takenMs = takenMs;
+      const middle = sentAt + takenMs / 2;
       this.#offsetMs = Math.round(Number(seconds) * 1000 + Number(micros) / 1000 - middle);
     } catch {
       // Redis is away; the last measure will do.

@@ -105,8 +105,10 @@ export type SendKind =
 export interface CommitRequest {
   /** How many messages to fetch next; 0 leaves the mail where it is, and so does -1, while a turn is under way. */
   width: number;
-  /** The new state's JSON text; undefined where it has not changed. */
+  /** The new state's JSON text; undefined where it has not changed, or is not to be stored now. */
   stateText: string | undefined;
+  /** Whether the worker has a state that is not stored: then a process that is held back stays its own until it is. */
+  isAhead?: boolean;
   version: number;
   continueText: string | undefined;
   /** What becomes of the process: `alive` after init, `stopped` with its state kept, `wiped` without. */
@@ -192,7 +194,19 @@ export class Leases {
   /** Commits a batch of turns. Undefined where the lease is lost: then nothing has changed. */
   async commit(lease: Lease, request: CommitRequest): Promise<Committed | undefined> {
     const { pid, partition, session, epoch, revision } = lease;
-    const { width, stateText, version, continueText, life, bytes, turns, settlements, acts, reason } = request;
+    const {
+      width,
+      stateText,
+      isAhead = false,
+      version,
+      continueText,
+      life,
+      bytes,
+      turns,
+      settlements,
+      acts,
+      reason,
+    } = request;
     const args: (string | number)[] = [
       this.#keys.base(partition),
       pid,
@@ -201,7 +215,7 @@ export class Leases {
       revision,
       width,
       stateText ?? "",
-      stateText === undefined ? 0 : 1,
+      stateText === undefined ? (isAhead ? 2 : 0) : 1,
       version,
       continueText ?? "",
       continueText === undefined ? 0 : 1,

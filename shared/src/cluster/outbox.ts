@@ -22,9 +22,11 @@ export interface OutboxOptions {
 interface Round {
   /** More has come since the round began. */
   isStale: boolean;
+  done: Promise<void>;
 }
 
 const BATCH = 100;
+const BATCH_LENGTH = 4 * 1024 * 1024;
 /** What is older was not delivered by the node that committed it. */
 const LEFT_BEHIND_MS = 1_000;
 const TO_GROUPS = new Set(["join", "leave", "publish"]);
@@ -41,15 +43,25 @@ export class Outboxes {
   }
 
   /** Empties the outbox of a mailbox. Never throws: what is not delivered now is found later. */
-  async empty(partition: number, name: string): Promise<void> {
+  empty(partition: number, name: string): Promise<void> {
     const key = this.#options.keys.outbox(partition, name);
     const running = this.#rounds.get(key);
     if (running) {
       running.isStale = true;
-      return;
+      return running.done;
     }
-    const round: Round = { isStale: false };
+    const round: Round = { isStale: false, done: Promise.resolve() };
     this.#rounds.set(key, round);
+    round.done = this.#run(round, partition, name, key);
+    return round.done;
+  }
+
+  /** Waits for the rounds under way. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#rounds.values()].map(({ done }) => done));
+  }
+
+  async #run(round: Round, partition: number, name: string, key: string): Promise<void> {
     try {
       do {
         round.isStale = false;
@@ -74,7 +86,7 @@ export class Outboxes {
   /** Delivers the oldest entries; says whether there may be more. */
   async #deliverBatch(partition: number, name: string, key: string): Promise<boolean> {
     const { link, keys } = this.#options;
-    const entries = await link.call<string[]>("lrange", key, 0, BATCH - 1);
+    const entries = takeSome(await link.call<string[]>("lrange", key, 0, BATCH - 1));
     const byTarget = Map.groupBy(entries, (entry) => this.#partitionOf(entry));
     await Promise.all([...byTarget].map(([target, some]) => this.#deliver({ partition, name, target, entries: some })));
     const last = entries.at(-1);
@@ -108,6 +120,15 @@ export class Outboxes {
       ? this.#options.keys.groupPartition(target)
       : this.#options.keys.partitionOf(target as Pid);
   }
+}
+
+/** As many as one script should take at once, at least one. */
+function takeSome(entries: readonly string[]): string[] {
+  let length = 0;
+  return entries.filter((entry, index) => {
+    length += entry.length;
+    return index === 0 || length <= BATCH_LENGTH;
+  });
 }
 
 interface Delivery {

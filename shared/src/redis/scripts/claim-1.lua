@@ -92,14 +92,22 @@ if heldBack then
   end
   return { "held" }
 elseif record[17] then
+  -- The message that waited for its next try is mail again, whoever fetches it.
   call("HDEL", KEYS[1], "p")
+  if record[11] ~= "1" then
+    call("HSET", KEYS[1], "b", "1")
+    call("SADD", mine, pid)
+    record[11] = "1"
+  end
 end
 
 local ties = {}
-local isRenewal = owner == session and record[4] == epoch and epoch ~= "" and #inHand == 0
+local isRenewal = owner == session and record[4] == epoch and epoch ~= ""
 local state = false
 if isRenewal then
-  call("HSET", KEYS[1], "c", claimed)
+  putBack(queue, inHand)
+  suspects = suspects + #inHand
+  call("HSET", KEYS[1], "c", claimed, "x", suspects)
 else
   epoch = call("INCR", base .. "epoch")
   takeBack()

@@ -12,7 +12,8 @@
 -- again later – has what was fetched and not handled put back. The first two also end the lease.
 --
 -- KEYS[1] the process record
--- ARGV base, pid, session, epoch, revision, width (-1: a turn is under way), state or "", hasState, version, continue,
+-- ARGV base, pid, session, epoch, revision, width (-1: a turn is under way), state or "", hasState (1; 2: the worker has one
+--      that is not stored yet, and so keeps the lease where the process is held back), version, continue,
 --      hasContinue, life, bytes, turns, handled, reason,
 --      then eight for each message: id, verdict, outcome, reply session, hash, keepMs, reason, stack;
 --      then the acts, each its name and its words; ACTS says how many
@@ -87,7 +88,12 @@ for index = 1, handled do
     moveToFinished(keys, { id, tostring(now), "returnvalue", "", "completed", "0", queue, doneOptions, "" })
   end
   if verdict == "deferred" then
-    call("HSET", base .. "defer:" .. name, id, ARGV[at + 4] .. "|" .. ARGV[at + 5] .. "|" .. ARGV[at + 6])
+    local defer = base .. "defer:" .. name
+    local early = call("HGET", defer, id)
+    call("HSET", defer, id, ARGV[at + 4] .. "|" .. ARGV[at + 5] .. "|" .. ARGV[at + 6])
+    if early then
+      answerDeferred(name, id, string.sub(early, 2))
+    end
   else
     settle(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 3])
   end
@@ -255,9 +261,11 @@ if heldBack and width >= 0 then
   if untilMs then
     noteDue(session, pid, untilMs, now)
   else
-    set("o", "")
-    call("SREM", base .. "held:" .. session, pid)
-    call("HDEL", KEYS[1], "c", "x", "k")
+    if ARGV[8] ~= "2" then
+      set("o", "")
+      call("SREM", base .. "held:" .. session, pid)
+      call("HDEL", KEYS[1], "c", "x", "k")
+    end
   end
 elseif width > 0 then
   if suspects > 0 then

@@ -34,7 +34,7 @@ local STREAM_MS = 86400000
 local EXPIRES_MS = STREAM_MS - 3600000
 local LINE = "([^\n]*)\n"
 local ENTRY = "^" .. string.rep(LINE, 7) .. "(.*)$"
-local sender, senderPartition = ARGV[3], ARGV[4]
+local stream, sender, senderPartition = ARGV[2], ARGV[3], ARGV[4]
 local now = clock()
 local last = tonumber(call("GET", KEYS[1]) or 0)
 local dropped, filled = {}, {}
@@ -94,6 +94,8 @@ local DO = {
   unlink = mail,
   link = function(kind, target, id, delay, options, envelope)
     if isThere(target) then
+      -- Noted at once: it may end before it handles the message.
+      call("HSET", base .. "watch:" .. target, "l:" .. sender, senderPartition .. " " .. sender)
       mail(kind, target, id, delay, options, envelope)
     else
       tellNoproc("exit", { pid = target, reason = "noproc", linked = true })
@@ -119,16 +121,21 @@ local DO = {
     call("HDEL", base .. "watch:" .. target, cjson.decode(contentOf(envelope)))
   end,
   join = function(_, group)
-    call("HSET", base .. "group:" .. group, sender, senderPartition)
+    call("HSET", base .. "group:" .. group, sender, senderPartition .. " " .. stream)
   end,
   leave = function(_, group)
-    call("HDEL", base .. "group:" .. group, sender)
+    local key = base .. "group:" .. group
+    -- The sender's next life may have joined meanwhile.
+    if call("HGET", key, sender) == senderPartition .. " " .. stream then
+      call("HDEL", key, sender)
+    end
   end,
   publish = function(_, group, _, _, _, envelope)
     local members = call("HGETALL", base .. "group:" .. group)
     for at = 1, #members, 2 do
       local number = call("INCR", base .. "sent")
-      appendTo("!", number, now, "info", members[at], deriveId(members[at + 1], base .. "! " .. number), 0, "", envelope)
+      local partition = string.match(members[at + 1], "^%d+")
+      appendTo("!", number, now, "info", members[at], deriveId(partition, base .. "! " .. number), 0, "", envelope)
     end
     if #members > 0 then
       filled["!"] = true

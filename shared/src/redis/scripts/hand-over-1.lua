@@ -25,6 +25,7 @@ end
 call("SREM", base .. "busy:" .. session, pid)
 call("SREM", base .. "held:" .. session, pid)
 call("HSET", KEYS[1], "o", heir or "")
+call("HDEL", KEYS[1], "c")
 if record[4] == "1" then
   giveTo(heir, pid)
 elseif heir then

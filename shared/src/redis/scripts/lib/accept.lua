@@ -21,9 +21,15 @@ local function accept(key, pid, id, kind, envelope, hash, delay, room, needsWork
   local now = clock()
   if not record[1] or record[1] == "stopped" then
     local known = start and call("GET", outcomeKey(id))
-    local worker = start and not known and pickWorker(moduleOf(pid))
-    if not worker then
-      return start and not known and { "no_workers", "" } or refuse(id, "no_process")
+    if not start or known then
+      return refuse(id, "no_process")
+    end
+    if room and #envelope > room[2] then
+      return refuse(id, "mailbox_full")
+    end
+    local worker = pickWorker(moduleOf(pid))
+    if room and not worker then
+      return { "no_workers", "" }
     end
     begin(key, pid, start[1], start[2], "", "", record[1], worker, now)
     record = call("HMGET", key, "s", "i", "o", "b", "n", "z", "w", "c", "x", "q", "e", "r", "p")

@@ -43,8 +43,10 @@ local function announceDeath(key, pid, name, reason, now)
   local defer = base .. "defer:" .. name
   local unanswered = call("HGETALL", defer)
   for at = 1, #unanswered, 2 do
-    local session, hash, keepMs = string.match(unanswered[at + 1], "^([^|]*)|([^|]*)|(.+)$")
-    settle(unanswered[at], session, hash, keepMs, NEVER_ANSWERED)
+    local session, hash, keepMs = string.match(unanswered[at + 1], "^([^|=]*)|([^|]*)|(.+)$")
+    if session then
+      settle(unanswered[at], session, hash, keepMs, NEVER_ANSWERED)
+    end
   end
   call("DEL", defer)
   if number > before then

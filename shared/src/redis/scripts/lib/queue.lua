@@ -55,11 +55,15 @@ local function sendReplies()
   end
 end
 
--- Answers a call whose reply was deferred; the first answer counts.
+-- Answers a call whose reply was deferred; the first answer counts. An answer that comes before the turn which defers it has
+-- committed – another process was told of it by a call – is kept, behind an equals sign, until then.
 local function answerDeferred(name, id, outcome)
   local defer = base .. "defer:" .. name
   local waiting = call("HGET", defer, id)
-  if not waiting then
+  if not waiting and string.sub(call("GET", outcomeKey(id)) or "", 1, 2) == "q|" then
+    call("HSET", defer, id, "=" .. outcome)
+  end
+  if not waiting or string.sub(waiting, 1, 1) == "=" then
     return
   end
   call("HDEL", defer, id)
