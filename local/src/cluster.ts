@@ -163,6 +163,7 @@ export class Cluster implements Part {
     await this.#untilAnswers(`${this.url}/ready`);
     await this.#untilAnswers(`http://127.0.0.1:${this.#options.settings.sysmonPort}/`);
     this.#isReady = true;
+    this.#deathReporter?.prepare();
   }
 
   async #untilAnswers(url: string): Promise<void> {

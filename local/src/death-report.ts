@@ -17,6 +17,12 @@ export class DeathReporter {
     this.#settings = settings;
   }
 
+  /** Connects, so that the first report need not wait for that. */
+  prepare(): void {
+    this.#connected ??= this.#connect();
+    this.#connected.catch(() => {});
+  }
+
   async report(session: string): Promise<void> {
     this.#connected ??= this.#connect();
     const { link, evict } = await this.#connected;

@@ -84,6 +84,11 @@ export class Chores implements Part {
     }
   }
 
+  /** Nobody may have told of what is due next: at the start, and after a gap in what was heard. */
+  ringAll(): void {
+    for (let partition = 0; partition < this.#options.partitions; partition++) void this.#ring(partition);
+  }
+
   #tick(): void {
     if (!this.#options.link.isUp) return;
     this.#passivating ??= this.#guard(this.#options.host.passivateIdle()).then(() => {

@@ -73,7 +73,10 @@ export class Worker implements Part {
       onLost: () => this.#host.drop(),
       onMembers: (members) => this.#chores.onBeat(members),
     });
-    subscriber.onGap(() => this.#chores.look());
+    subscriber.onGap(() => {
+      this.#chores.look();
+      this.#chores.ringAll();
+    });
   }
 
   async start(): Promise<void> {
@@ -83,6 +86,7 @@ export class Worker implements Part {
     await this.#membership.start();
     await this.#chores.start();
     this.#chores.look();
+    this.#chores.ringAll();
   }
 
   /** New or changed modules: processes go on with them after the turn under way. */

@@ -152,7 +152,7 @@ elseif width > 0 and #messages == 0 and isEmpty(queue) then
   call("HSET", KEYS[1], "b", "0", "n", delayed - promoted)
   call("SREM", mine, pid)
 end
-if nextDue then
+if nextDue and #messages == 0 then
   noteDue(session, pid, nextDue, now)
 end
 return {

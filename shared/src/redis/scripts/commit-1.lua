@@ -284,7 +284,7 @@ elseif width > 0 then
     set("w", delayed - promoted)
     count("delayed", -promoted)
   end
-  if nextDue then
+  if nextDue and #messages == 0 then
     noteDue(session, pid, nextDue, now)
   end
   if #messages == 0 and isEmpty(queue) then

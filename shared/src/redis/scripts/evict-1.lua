@@ -42,7 +42,11 @@ for _, pid in ipairs(call("SPOP", base .. "held:" .. session, limit)) do
   end
 end
 local left = call("SCARD", mine) + call("SCARD", base .. "held:" .. session)
-if left == 0 then
-  call("HDEL", KEYS[1], session)
+if left == 0 and call("HDEL", KEYS[1], session) == 1 then
+  -- It was to ring what is due next: now another is.
+  local first = call("ZRANGE", base .. "due", 0, 0, "WITHSCORES")
+  if first[2] then
+    noteDue(call("HRANDFIELD", KEYS[1]), first[1], tonumber(first[2]), clock())
+  end
 end
 return left

@@ -53,7 +53,7 @@ local function accept(key, pid, id, kind, envelope, hash, delay, room, needsWork
   local owner = record[3]
   local busy = record[4] == "1"
   local heldBack = record[13]
-  local isHeld = not busy and record[1] == "alive" and delay == 0 and delayed == 0 and tonumber(record[9] or 0) == 0
+  local isHeld = not busy and record[1] == "alive" and delay == 0 and tonumber(record[9] or 0) == 0
     and not record[10] and not heldBack and wasClaimedBy(record[8], owner)
   if not isLive(owner) then
     local heir = pickWorker(moduleOf(pid))
@@ -95,10 +95,7 @@ local function accept(key, pid, id, kind, envelope, hash, delay, room, needsWork
     noteDue(owner, pid, now + delay, now)
     return { "queued", now + delay }
   end
-  -- A mailbox that another tool has paused gives nothing.
-  if isHeld and #fetch(queue, queueKeys(queue), 1, 0, owner, now) == 1 then
-    call("SADD", base .. "busy:" .. owner, pid)
-    wake(owner, table.concat({ pid, record[11], record[12], id, kind, envelope }, "\n"))
+  if isHeld and putInHand(key, pid, queue, owner, delayed, record[11], record[12], now) then
     return { "queued", "" }
   end
   count("queued", 1)

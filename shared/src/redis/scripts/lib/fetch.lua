@@ -46,3 +46,20 @@ local function putBack(queue, inHand)
     call("RPUSH", queue .. "wait", id)
   end
 end
+
+-- Fetches the next message of a process that is idle in the memory of a live worker, and sends it along with the wake-up.
+-- False where there is none: a mailbox that another tool has paused gives nothing.
+local function putInHand(key, pid, queue, owner, delayed, epoch, revision, now)
+  local messages, promoted = fetch(queue, queueKeys(queue), 1, delayed, owner, now)
+  local message = messages[1]
+  if not message then
+    return false
+  end
+  if promoted > 0 then
+    call("HSET", key, "w", delayed - promoted)
+    count("delayed", -promoted)
+  end
+  call("SADD", base .. "busy:" .. owner, pid)
+  wake(owner, table.concat({ pid, epoch, revision, message[1], message[2], message[3] }, "\n"))
+  return true
+end

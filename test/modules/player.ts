@@ -1,0 +1,3 @@
+import { definePlayer } from "../tools/player.ts";
+
+export default definePlayer(1);
