@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { createKit, type Kit } from "genserverless/testing";
 import type { Driver } from "../contract/driver.ts";
 import { definePlayer } from "../tools/player.ts";
-import { PlayerModel, programs } from "../tools/player-model.ts";
+import { type Order, PlayerModel, programs } from "../tools/player-model.ts";
 
 /** Random programs of players on the test kit, against a plain model. */
 
@@ -14,7 +14,7 @@ test("players on the kit become what a plain model says, whatever they are told 
   timeout: 600_000,
 }, async () => {
   const program = programs({ crashes: 10, upgrades: 3 }, { minLength: 10, maxLength: 60 });
-  const run = async (orders: Parameters<PlayerModel["run"]>[0]) => {
+  const run = async (orders: readonly Order[]) => {
     const kit = createKit({ modules: [definePlayer(1)] });
     await new PlayerModel(drive(kit), "kit").run(orders);
   };
@@ -34,6 +34,7 @@ function drive(kit: Kit): Driver {
     resume: (pid) => kit.resume(pid),
     unquarantine: (pid) => kit.unquarantine(pid),
     crash: async (pid) => {
+      await kit.settle();
       kit.crashDuringNextTurn(pid);
       await kit.crash();
     },

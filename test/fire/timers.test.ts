@@ -9,13 +9,13 @@ import { type TimerFigures, TimerLoad } from "../tools/timer-load.ts";
 
 const IS_SOAK = Number(process.env["FIRE_SECONDS"] ?? 20) > 60;
 const TIMERS = IS_SOAK ? 10_000 : 2_000;
-const OVER_MS = IS_SOAK ? 10_000 : 3_000;
+const OVER_MS = IS_SOAK ? 10_000 : 2_000;
 const TTL_MS = 2_000;
 const WITHIN_MS = 60_000;
 /** Nodes measure Redis's clock by asking it: each is wrong by up to half of the time that an answer takes. */
 const CLOCK_ERROR_MS = 50;
 
-const cluster = new TestCluster({ apis: 1, workers: 3, sessionTtlMs: TTL_MS });
+const cluster = new TestCluster({ apis: 1, workers: 3, sessionTtlMs: TTL_MS, env: { DRAIN_MS: "50" } });
 let loads = 0;
 
 before(() => cluster.start());
@@ -26,7 +26,7 @@ after(async () => {
 
 function newLoad(overMs: number): TimerLoad {
   const { client } = cluster;
-  return new TimerLoad({ client, prefix: `t${loads++}-`, processes: 100, timers: TIMERS, overMs, leadMs: 1_500 });
+  return new TimerLoad({ client, prefix: `t${loads++}-`, processes: 100, timers: TIMERS, overMs, leadMs: 1_000 });
 }
 
 function check(t: TestContext, { faults, ...figures }: TimerFigures): void {

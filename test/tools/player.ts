@@ -10,7 +10,7 @@ interface Ball {
   ball: { from: string; number: number; tour: string[] };
 }
 
-export type PlayerCall =
+type PlayerCall =
   | { add: number }
   /** Adds to another player by a call of its own; the reply is that one's. */
   | { ask: string; add: number }
@@ -19,7 +19,7 @@ export type PlayerCall =
   | { watch: string }
   | { cancel: string };
 
-export type PlayerCast =
+type PlayerCast =
   /** Throws `balls` balls, each along all of the tour. */
   { throw: { tour: string[]; balls: number } } | { alarm: { ms: number; name?: string } } | { fail: true } | Ball;
 

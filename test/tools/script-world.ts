@@ -10,12 +10,10 @@ import { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import { seal } from "@genserverless/shared/cluster/envelope.ts";
 import { evictSession } from "@genserverless/shared/cluster/eviction.ts";
 import {
-  type Act,
   type CommitRequest,
   type Fetched,
   type Lease,
   Leases,
-  type SendKind,
   type Settlement,
 } from "@genserverless/shared/cluster/leases.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
@@ -23,37 +21,16 @@ import type { ScriptBench } from "@genserverless/shared/cluster/scripts.test-sup
 import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import { newMessageId } from "@genserverless/shared/process/message.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
-import { mailboxName } from "@genserverless/shared/redis/keys.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
+import { type Deed, toActs } from "./script-deeds.ts";
+import { Fates } from "./script-fates.ts";
 
-export const MODULE = "world";
+const MODULE = "world";
 const PIDS: readonly Pid[] = ["world/a", "world/b", "world/c"];
 /** Its first message starts it. */
 const ON_DEMAND: Pid = "world/c";
-const GROUP = "choir";
 const SENDERS = { knowsModule: () => true, isStorageFull: () => false };
-
-/** What a turn does beside its state; `to` picks a process. */
-export interface Deed {
-  do:
-    | "cast"
-    | "start"
-    | "stop"
-    | "exit"
-    | "link"
-    | "unlink"
-    | "monitor"
-    | "demonitor"
-    | "join"
-    | "leave"
-    | "publish"
-    | "arm"
-    | "disarm"
-    | "tags";
-  to: number;
-  ms: number;
-}
 
 export type Ending = "goes on" | "continues" | "retries" | "quarantines" | "stops" | "crashes" | "defers";
 
@@ -68,20 +45,8 @@ interface Held {
   monitors: string[];
 }
 
-interface Note {
-  from: string;
-  to: Pid;
-  number: number;
-}
-
 export class ScriptWorld {
-  /** Of every message that was handled: how often. */
-  readonly #handled = new Map<string, number>();
-  /** Of what one sender sent to one process: the numbers, in the order in which they were handled. */
-  readonly #arrivals = new Map<string, number[]>();
-  readonly #accepted = new Set<string>();
-  readonly #undeliverable = new Set<string>();
-  readonly #deferred = new Set<string>();
+  readonly #fates = new Fates();
   readonly #bench: ScriptBench;
   readonly #control: Control;
   readonly #letters: DeadLetters;
@@ -90,15 +55,12 @@ export class ScriptWorld {
   readonly #leases: Leases;
   readonly #sessions: string[] = [];
   readonly #memory = new Map<string, Held>();
-  readonly #notes = new Map<string, Note>();
-  readonly #unordered = new Set<string>();
-  #numbers = 0;
 
   constructor(bench: ScriptBench) {
     const { link, keys } = bench;
     const events = new Events();
     events.listen(({ name, fields }) => {
-      if (name === "message.undeliverable") this.#undeliverable.add(String(fields["messageId"]));
+      if (name === "message.undeliverable") this.#fates.drop(String(fields["messageId"]));
     });
     this.#bench = bench;
     this.#outboxes = new Outboxes({ link, keys, events });
@@ -131,8 +93,9 @@ export class ScriptWorld {
 
   async send(at: number, ms: number, kind: string): Promise<void> {
     const pid = pidOf(at);
-    const id = this.#note("outside", pid, ms === 0 && kind === "cast");
-    if (await this.#enqueue(pid, id, kind, ms)) this.#accepted.add(id);
+    const id = newMessageId(this.#partitionOf(pid));
+    if (ms === 0 && kind === "cast") this.#fates.number(id, "outside", pid);
+    if (await this.#enqueue(pid, id, kind, ms)) this.#fates.accept(id);
   }
 
   async claim(slot: number, at: number, width: number): Promise<void> {
@@ -235,7 +198,7 @@ export class ScriptWorld {
 
   async cancel(): Promise<void> {
     const { link, keys } = this.#bench;
-    const [id] = [...this.#accepted].filter((each) => !this.#handled.has(each)).slice(-1);
+    const id = this.#fates.lastWaiting();
     if (!id) return;
     const partition = Number(id.split("-")[0]);
     await link.run("cancel", [keys.outcome(partition, id)], [keys.base(partition), id]);
@@ -254,18 +217,9 @@ export class ScriptWorld {
     return ["the world does not come to rest"];
   }
 
-  /** What was accepted and neither handled, nor dropped with an outcome that says so. */
-  async findLost(): Promise<string[]> {
-    const lost: string[] = [];
-    for (const id of this.#accepted) {
-      if (this.#undeliverable.has(id) || this.#deferred.has(id) || (await this.#bench.readOutcome(id))) continue;
-      lost.push(`${id} was accepted and has no outcome`);
-    }
-    for (const [id, times] of this.#handled) if (times > 1) lost.push(`${id} was handled ${times} times`);
-    for (const [way, numbers] of this.#arrivals) {
-      if (numbers.some((number, index) => number < (numbers[index - 1] ?? 0))) lost.push(`${way}: ${numbers}`);
-    }
-    return lost;
+  /** What was accepted and neither handled once and in its order, nor dropped with an outcome that says so. */
+  findLost(): Promise<string[]> {
+    return this.#fates.findLost((id) => this.#bench.readOutcome(id));
   }
 
   async #workOff(): Promise<boolean> {
@@ -321,7 +275,9 @@ export class ScriptWorld {
     const isInit = messages[0]?.kind === "start";
     const fails = ending === "retries" && messages.length > 0;
     const settled = fails ? messages.slice(0, -1) : messages;
-    const acts = deeds.flatMap((deed) => this.#toActs(held, deed));
+    const scene = { keys: this.#bench.keys, fates: this.#fates, startOf: (to: Pid) => this.#startOf(to).join(" ") };
+    const doer = { ...held, pid: held.lease.pid };
+    const acts = deeds.flatMap((deed) => toActs(doer, deed, pidOf(deed.to), scene));
     const last = messages.at(-1);
     if (fails && last) acts.push(["retry", last.id, 5]);
     if (ending === "quarantines") acts.push(["quarantine", "as asked"]);
@@ -340,8 +296,9 @@ export class ScriptWorld {
       reason: ending === "stops" ? "normal" : "broken",
     });
     if (!committed) return this.#forget(slot, held.lease.pid);
-    for (const message of settled) this.#noteHandled(message, held, ending);
-    for (const act of acts) if (act[0] === "send" && act[1] === "cast") this.#accepted.add(act[3]);
+    for (const { id } of settled) this.#fates.handle(id, held.incarnation);
+    if (ending === "defers") for (const { id } of settled) this.#fates.defer(id);
+    for (const act of acts) if (act[0] === "send" && act[1] === "cast") this.#fates.accept(act[3]);
     held.isStarting &&= !isInit;
     held.owesContinue = continues;
     held.hand = left.length > 0 ? left : committed.messages;
@@ -358,85 +315,13 @@ export class ScriptWorld {
     return committed;
   }
 
-  #toActs(held: Held, { do: what, to: at, ms }: Deed): Act[] {
-    const own = held.lease.pid;
-    const to = pidOf(at);
-    const partition = this.#partitionOf(to);
-    const send = (kind: SendKind, content: unknown): Act => sendTo(partition, to, kind, content);
-    const toGroup = (kind: SendKind, content: unknown): Act =>
-      sendTo(this.#bench.keys.groupPartition(GROUP), GROUP, kind, content);
-    switch (what) {
-      case "cast": {
-        const id = this.#note(mailboxName(own, held.incarnation), to, ms === 0);
-        return [["send", "cast", to, id, ms, this.#startOf(to).join(" "), seal(JSON.stringify(this.#notes.get(id)))]];
-      }
-      case "start":
-        return [send("start", null)];
-      case "stop":
-        return [send("stop", { reason: "normal" })];
-      case "exit":
-        return [send("exit", { pid: own, reason: "boo", linked: false })];
-      case "link":
-        return [["watch", `l:${to}`, `${partition} ${to}`], send("link", { pid: own }), ["tie", `l:${to}`, "1"]];
-      case "unlink":
-        return [["unwatch", `l:${to}`], send("unlink", { pid: own }), ["untie", `l:${to}`]];
-      case "monitor": {
-        const ref = `r${++this.#numbers}`;
-        held.monitors.push(`${ref} ${to}`);
-        return [send("monitor", ref), ["tie", `m:${ref}`, to]];
-      }
-      case "demonitor": {
-        const [ref = "", of = ""] = held.monitors.pop()?.split(" ") ?? [];
-        if (!ref) return [];
-        return [sendTo(this.#partitionOf(of as Pid), of, "demonitor", ref), ["untie", `m:${ref}`]];
-      }
-      case "join":
-        return [toGroup("join", own), ["tie", `g:${GROUP}`, "1"]];
-      case "leave":
-        return [toGroup("leave", own), ["untie", `g:${GROUP}`]];
-      case "publish":
-        return [toGroup("publish", "sing")];
-      case "arm": {
-        const id = newMessageId(held.lease.partition);
-        held.timers.push(id);
-        const dueAt = Date.now() + ms;
-        return [
-          ["arm", id, dueAt, seal('"tick"', { timer: id })],
-          ["tie", `t:${id}`, JSON.stringify({ id, dueAt })],
-        ];
-      }
-      case "disarm": {
-        const id = held.timers.pop();
-        return id
-          ? [
-              ["disarm", id],
-              ["untie", `t:${id}`],
-            ]
-          : [];
-      }
-      case "tags":
-        return [["options", '{"tags":["x"]}']];
-    }
-  }
-
   async #enqueue(pid: Pid, id: string, kind: string, ms: number): Promise<boolean> {
     const { link, keys } = this.#bench;
     const partition = this.#partitionOf(pid);
-    const content = kind === "stop" ? { reason: "normal" } : this.#notes.get(id);
-    const args = [
-      keys.base(partition),
-      pid,
-      id,
-      kind,
-      seal(JSON.stringify(content)),
-      "",
-      ms,
-      1_000,
-      1_000_000,
-      0,
-      "",
-      "",
-    ];
+    const content = kind === "stop" ? { reason: "normal" } : this.#fates.noteOf(id);
+    const envelope = seal(JSON.stringify(content));
+    const [startId = "", start = ""] = kind === "stop" ? [] : this.#startOf(pid);
+    const args = [keys.base(partition), pid, id, kind, envelope, "", ms, 1_000, 1_000_000, 0, startId, start];
     return (await link.run<[string]>("enqueue", [keys.process(partition, pid)], args))[0] === "queued";
   }
 
@@ -454,7 +339,7 @@ export class ScriptWorld {
     for (const [target, some] of Map.groupBy(entries, targetOf)) {
       const args = [keys.base(target), stream, sender, partition, ...some];
       const [dropped] = await link.run<[string[], string[]]>("deliver", [keys.stream(target, stream)], args);
-      for (let at = 1; at < dropped.length; at += 3) this.#undeliverable.add(dropped[at] ?? "");
+      for (let at = 1; at < dropped.length; at += 3) this.#fates.drop(dropped[at] ?? "");
     }
   }
 
@@ -480,25 +365,10 @@ export class ScriptWorld {
     const { link, keys } = this.#bench;
     const partition = this.#partitionOf(pid);
     const names = (await link.call<string[]>("keys", `${keys.queuePrefix(partition)}:${pid}@*:failed`)) ?? [];
-    for (const name of names)
-      for (const id of await link.call<string[]>("zrange", name, "0", "-1")) this.#unordered.add(id);
-    for (const id of this.#unordered) this.#handled.delete(id);
+    for (const name of names) {
+      for (const id of await link.call<string[]>("zrange", name, "0", "-1")) this.#fates.revive(id);
+    }
     await this.#letters.retryAll(pid);
-  }
-
-  #note(from: string, to: Pid, isOrdered: boolean): string {
-    const id = newMessageId(this.#partitionOf(to));
-    if (isOrdered) this.#notes.set(id, { from, to, number: ++this.#numbers });
-    return id;
-  }
-
-  #noteHandled({ id }: Fetched, { incarnation }: Held, ending: Ending): void {
-    this.#handled.set(id, (this.#handled.get(id) ?? 0) + 1);
-    if (ending === "defers") this.#deferred.add(id);
-    const note = this.#notes.get(id);
-    if (!note || this.#unordered.has(id)) return;
-    const way = `${note.from} to ${mailboxName(note.to, incarnation)}`;
-    this.#arrivals.set(way, [...(this.#arrivals.get(way) ?? []), note.number]);
   }
 
   #held(slot: number, pid: Pid): Held | undefined {
@@ -516,10 +386,6 @@ export class ScriptWorld {
   #partitionOf(pid: Pid): number {
     return this.#bench.keys.partitionOf(pid);
   }
-}
-
-function sendTo(partition: number, target: string, kind: SendKind, content: unknown): Act {
-  return ["send", kind, target, newMessageId(partition), 0, "", seal(JSON.stringify(content))];
 }
 
 function toSettlement({ id }: Fetched, ending: Ending): Settlement {

@@ -59,8 +59,9 @@ export async function runUntilSignalled(service: Part, report: (error: unknown) 
       },
     );
   };
-  process.off("SIGTERM", exitAtOnce).off("SIGINT", exitAtOnce);
+  // In this order: a signal that came while the service was loaded is lost with its last listener.
   process.on("SIGTERM", leave).on("SIGINT", leave);
+  process.off("SIGTERM", exitAtOnce).off("SIGINT", exitAtOnce);
   try {
     await service.start();
   } catch (error) {
