@@ -6,7 +6,7 @@ import { CounterLoad } from "../tools/counter-load.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 
 /** How long the load lasts; `npm run soak` asks for more. */
-const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 20);
+const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 12);
 const TTL_MS = 2_000;
 
 after(assertNoChildLeft);

@@ -8,6 +8,7 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findFreePort } from "@genserverless/local/ports.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
@@ -166,7 +167,15 @@ export class TestCluster implements Part {
 }
 
 async function stopCleanly(node: TestNode): Promise<void> {
+  // One that was started a moment ago does not yet listen to signals; Node itself has to start first.
+  await until(() => !node.isAlive || catchesSigterm(node.pid), { withinMs: 10_000 }).catch(() => {});
   await node.stop();
   const { code, signal } = await node.untilExit();
   if (code !== 0) throw new Error(`${node.name} left with ${signal ?? `code ${code}`}: ${node.lastWords()}`);
+}
+
+/** Whether a process has a handler for SIGTERM, which is signal 15. */
+function catchesSigterm(osPid: number): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${osPid}/status`, "utf8"))?.[1] ?? "0";
+  return (BigInt(`0x${caught}`) & (1n << 14n)) !== 0n;
 }

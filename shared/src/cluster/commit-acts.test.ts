@@ -271,3 +271,14 @@ test("a lease that was given up leaves no trace that would blame its session lat
   await evictSession(bench.link, keys, heir);
   assert.equal((await bench.readRecord(held.pid))["c"], undefined);
 });
+
+test("a session that is given a process again whose lease it had ended holds it, whatever it remembers", async () => {
+  const held = await bench.startProcess();
+  const { partition, epoch } = held.lease;
+  await bench.link.run("pause", [keys.process(partition, held.pid)], [keys.base(partition), held.pid]);
+  assert.ok(await bench.commit(held.lease, [], { width: 0 }));
+  const id = await bench.send(held.pid, 1);
+  await bench.link.run("resume", [keys.process(partition, held.pid)], [keys.base(partition), held.pid, "paused"]);
+  assert.deepEqual(idsOf((await bench.claim(held.pid, held.session, epoch)).messages), [id]);
+  assert.equal(await bench.link.call("sismember", `${keys.base(partition)}held:${held.session}`, held.pid), 1);
+});

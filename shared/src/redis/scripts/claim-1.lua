@@ -108,6 +108,8 @@ if isRenewal then
   putBack(queue, inHand)
   suspects = suspects + #inHand
   call("HSET", KEYS[1], "c", claimed, "x", suspects)
+  -- The lease may have been ended, and the process given back, before the session noticed.
+  call("SADD", base .. "held:" .. session, pid)
 else
   epoch = call("INCR", base .. "epoch")
   takeBack()
