@@ -21,7 +21,7 @@ export async function commitState(
   storing: Storing,
   request: Request,
   mustStore: boolean,
-  version = activation.module.version,
+  version = activation.isPrepared ? activation.module.version : activation.fromVersion,
 ): Promise<Committed | undefined> {
   const { lease, stateText } = activation;
   const isOutside = activation.module.store !== IN_RECORD || storeOf(activation.recordText) !== IN_RECORD;

@@ -15,7 +15,9 @@ call("HSET", KEYS[1], session, modules)
 local given = 0
 for module in string.gmatch(modules, "[^,]+") do
   if not string.find(before, "," .. module .. ",", 1, true) then
-    call("RPUSH", base .. "workers:" .. module, session)
+    -- At one end or the other, so that what a dead worker had does not all go to the same one in every partition.
+    local isEven = (string.byte(session, -1) + tonumber(string.match(base, "{(%d+)}"))) % 2 == 0
+    call(isEven and "RPUSH" or "LPUSH", base .. "workers:" .. module, session)
   end
   if given < limit then
     for _, pid in ipairs(call("SPOP", base .. "ready:" .. module, limit - given)) do
