@@ -10,7 +10,7 @@ import { seal } from "@genserverless/shared/cluster/envelope.ts";
 import type { Act } from "@genserverless/shared/cluster/leases.ts";
 import { newMessageId } from "@genserverless/shared/process/message.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
-import { isHandled } from "genserverless/runtime/dispatch.ts";
+import { isHandled, MESSAGE_CALLBACKS, type MessageCallback } from "genserverless/runtime/dispatch.ts";
 import type { ReturningCallback } from "genserverless/runtime/interpret.ts";
 import { readTick } from "genserverless/runtime/schedule.ts";
 import { failAfterDeaths, failWithoutHandler } from "genserverless/runtime/turn.ts";
@@ -26,10 +26,6 @@ import {
   type TieChange,
   toOccasion,
 } from "./settling.ts";
-
-type MessageCallback = "handleCall" | "handleCast" | "handleInfo";
-
-const HANDLERS = { call: "handleCall", cast: "handleCast", info: "handleInfo" } as const;
 
 export class Turns {
   readonly #options: SettlingOptions;
@@ -55,7 +51,7 @@ export class Turns {
         return this.#link(message);
       default:
         return message.timer === undefined
-          ? this.#deliver(message, HANDLERS[message.kind], message.content)
+          ? this.#deliver(message, MESSAGE_CALLBACKS[message.kind], message.content)
           : this.#tick(message, message.timer);
     }
   }

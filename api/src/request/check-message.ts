@@ -8,6 +8,7 @@ import {
   describeCallback,
   dispatch,
   InvalidMessageError,
+  MESSAGE_CALLBACKS,
   type MessageCallback,
 } from "genserverless/runtime/dispatch.ts";
 import { firstLineOf } from "genserverless/runtime/turn-errors.ts";
@@ -16,8 +17,6 @@ import type { ServerModule } from "genserverless/server-module.ts";
 /** The modules by name, as they are loaded now. */
 export type Modules = () => ReadonlyMap<string, ServerModule>;
 
-const CALLBACKS = { call: "handleCall", cast: "handleCast", info: "handleInfo" } as const;
-
 /**
  * Undefined where nothing is to be awaited: a module without named handlers, or a validator that has answered at once.
  * Throws, or rejects with, a ClusterError: `invalid_message`, or what the validator itself has come to.
@@ -25,12 +24,12 @@ const CALLBACKS = { call: "handleCall", cast: "handleCast", info: "handleInfo" }
 export function checkMessage(
   modules: Modules,
   moduleName: string | undefined,
-  kind: keyof typeof CALLBACKS,
+  kind: keyof typeof MESSAGE_CALLBACKS,
   content: unknown,
 ): Promise<void> | undefined {
   const module = modules().get(moduleName ?? "");
   if (!module) return undefined;
-  const callback = CALLBACKS[kind];
+  const callback = MESSAGE_CALLBACKS[kind];
   try {
     const dispatched = dispatch(module, callback, content);
     return dispatched instanceof Promise ? settle(dispatched, module, callback, content) : undefined;

@@ -11,6 +11,9 @@ import type { ServerModule } from "../server-module.ts";
 /** The callbacks that take messages. */
 export type MessageCallback = "handleCall" | "handleCast" | "handleInfo";
 
+/** Which callback takes which kind of message. */
+export const MESSAGE_CALLBACKS = { call: "handleCall", cast: "handleCast", info: "handleInfo" } as const;
+
 /** A named handler, with the arguments that it gets. */
 export interface Dispatched {
   readonly name: string;

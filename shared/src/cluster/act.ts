@@ -4,11 +4,10 @@
  * Idempotency-Key.
  */
 
-import { createHash } from "node:crypto";
 import { deriveMessageId, newMessageId } from "../process/message.ts";
-import { readKnown } from "../process/outcome.ts";
 import type { Pid } from "../process/pid.ts";
-import { ClusterError } from "../service/errors.ts";
+import { OUTCOME_MS } from "./envelope.ts";
+import { hashOf, KEYED_OUTCOME_MS, readSame } from "./idempotency.ts";
 
 export interface Act {
   id: string;
@@ -17,9 +16,6 @@ export interface Act {
   keepMs: number;
 }
 
-const KEPT_MS = 60_000;
-const KEYED_MS = 86_400_000;
-
 export function composeAct(
   partition: number,
   pid: Pid,
@@ -27,19 +23,15 @@ export function composeAct(
   body: unknown,
   idempotencyKey: string | undefined,
 ): Act {
-  if (idempotencyKey === undefined) return { id: newMessageId(partition), hash: "", keepMs: KEPT_MS };
+  if (idempotencyKey === undefined) return { id: newMessageId(partition), hash: "", keepMs: OUTCOME_MS };
   return {
     id: deriveMessageId(partition, pid, name, idempotencyKey),
-    hash: createHash("sha256").update(JSON.stringify(body)).digest("base64url").slice(0, 22),
-    keepMs: KEYED_MS,
+    hash: hashOf(body),
+    keepMs: KEYED_OUTCOME_MS,
   };
 }
 
 /** What came of an act that was done already. Throws where it was another one under the same key. */
-export function readDone(text: string, { id, hash }: Act): unknown {
-  const known = readKnown(text);
-  if (hash && known.hash !== hash) {
-    throw new ClusterError("idempotency_conflict", "the Idempotency-Key was used with another body", id);
-  }
-  return known.outcome?.reply;
+export function readDone(text: string, act: Act): unknown {
+  return readSame(text, act)?.reply;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { RedisLink } from "../redis/connection.ts";
+import { readRedisTime } from "../redis/time.ts";
 import type { Part } from "../service/lifecycle.ts";
 
 const MEASURE_MS = 10_000;
@@ -37,13 +38,13 @@ export class ClusterClock implements Part {
   async #measure(): Promise<void> {
     try {
       const sentAt = Date.now();
-      const [seconds, micros] = await this.#link.call<[string, string]>("time");
+      const redisTime = await readRedisTime(this.#link);
       const takenMs = Date.now() - sentAt;
       // The node was held up meanwhile, and does not know when Redis looked at its clock.
       if (takenMs > this.#takenMs * 2 + TOLERATED_MS) return;
       this.#takenMs = takenMs;
       const middle = sentAt + takenMs / 2;
-      this.#offsetMs = Math.round(Number(seconds) * 1000 + Number(micros) / 1000 - middle);
+      this.#offsetMs = Math.round(redisTime - middle);
     } catch {
       // Redis is away; the last measure will do.
     }

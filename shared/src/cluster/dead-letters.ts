@@ -2,13 +2,15 @@
 
 import type { Pid } from "../process/pid.ts";
 import { moduleOf } from "../redis/keys.ts";
+import { readRedisTime } from "../redis/time.ts";
 import { ClusterError } from "../service/errors.ts";
 import { noProcess } from "./control.ts";
+import { DEFAULT_MAILBOX, type MailboxBounds } from "./mailbox-bounds.ts";
 import { Sender, type SenderOptions } from "./sender.ts";
 
 export interface DeadLettersOptions extends SenderOptions {
   /** Undefined for a module that is not known here. */
-  rulesOf: (module: string) => { mailbox: { readonly messages: number; readonly bytes: number } } | undefined;
+  rulesOf: (module: string) => { mailbox: MailboxBounds } | undefined;
 }
 
 type Retried = [verdict: "ok" | "no_process" | "unknown" | "start" | "mailbox_full", count: number, isMore: number];
@@ -17,7 +19,6 @@ type Dropped = [count: number, isMore: number];
 const BATCH = 200;
 /** A process has up to 1,000 for each life, and lives of seven days. */
 const MOST_BATCHES = 1_000;
-const DEFAULT_MAILBOX = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 export class DeadLetters {
   readonly #options: DeadLettersOptions;
@@ -96,11 +97,8 @@ export class DeadLetters {
 
   /** Redis's time in ms, by which dead letters are dated: what fails from now on is not meant. */
   async #readTime(): Promise<string> {
-    const [seconds, micros] = await this.#sender.repeat(
-      () => this.#options.link.call<[string, string]>("time"),
-      "the time",
-    );
-    return String(Number(seconds) * 1000 + Math.floor(Number(micros) / 1000));
+    const now = await this.#sender.repeat(() => readRedisTime(this.#options.link), "the time");
+    return String(Math.floor(now));
   }
 }
 

@@ -6,10 +6,10 @@
  * again under the same id.
  */
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { deriveKey, randomKey } from "../process/key.ts";
 import { deriveMessageId, type MessageKind, newMessageId, partitionOfMessage } from "../process/message.ts";
-import { type Outcome, readKnown } from "../process/outcome.ts";
+import type { Outcome } from "../process/outcome.ts";
 import { type Pid, toPid } from "../process/pid.ts";
 import type { ProcessStatus } from "../process/status.ts";
 import { moduleOf } from "../redis/keys.ts";
@@ -18,6 +18,8 @@ import { ClusterError, isErrorCode } from "../service/errors.ts";
 import type { Part } from "../service/lifecycle.ts";
 import type { ClusterClock } from "./clock.ts";
 import { OUTCOME_MS, seal } from "./envelope.ts";
+import { hashOf, KEYED_OUTCOME_MS, readSame } from "./idempotency.ts";
+import { DEFAULT_MAILBOX, type MailboxBounds } from "./mailbox-bounds.ts";
 import { type OutgoingMessage, Sender, type SenderOptions, type Verdict } from "./sender.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -63,7 +65,7 @@ interface Posting {
 
 /** What a module's author has decided about its mailboxes. */
 export interface MailboxRules {
-  mailbox: { readonly messages: number; readonly bytes: number };
+  mailbox: MailboxBounds;
   onDemand: boolean;
 }
 
@@ -74,10 +76,9 @@ export interface MessengerOptions extends SenderOptions {
   rulesOf: (module: string) => MailboxRules | undefined;
 }
 
-const KEYED_OUTCOME_MS = 86_400_000;
 /** Longer than it takes until a turn whose node died has run again. */
 const REPEATED_OUTCOME_MS = 3_600_000;
-const DEFAULT_RULES: MailboxRules = { mailbox: { messages: 10_000, bytes: 64 * 1024 * 1024 }, onDemand: false };
+const DEFAULT_RULES: MailboxRules = { mailbox: DEFAULT_MAILBOX, onDemand: false };
 
 export class Messenger implements Part {
   readonly #options: MessengerOptions;
@@ -295,15 +296,6 @@ export class Messenger implements Part {
   }
 }
 
-/** The outcome of a message that was known already, or undefined while it waits. Throws where the body differs. */
-function readSame(text: string, { hash, id }: OutgoingMessage): Outcome | undefined {
-  const known = readKnown(text);
-  if (hash && known.hash !== hash) {
-    throw new ClusterError("idempotency_conflict", "the Idempotency-Key was used with another body", id);
-  }
-  return known.outcome;
-}
-
 /** The reply in an outcome, or the error it carries, thrown. */
 function readReply(outcome: Outcome, id: string): unknown {
   if (outcome.status === "done") return outcome.reply ?? null;
@@ -315,14 +307,7 @@ function unknownMessage(id: string): ClusterError {
   return new ClusterError("unknown_message", `there is no message ${id}, or its outcome is no longer kept`);
 }
 
-function hashOf(content: unknown): string {
-  return createHash("sha256")
-    .update(JSON.stringify(content) ?? "")
-    .digest("base64url")
-    .slice(0, 22);
-}
-
 /** A stop is taken by a full mailbox too: it is the way to empty it. */
-function roomForStops({ messages, bytes }: MailboxRules["mailbox"]): MailboxRules["mailbox"] {
+function roomForStops({ messages, bytes }: MailboxBounds): MailboxBounds {
   return { messages: messages + 1_000, bytes: bytes * 2 };
 }

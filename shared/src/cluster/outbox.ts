@@ -11,6 +11,7 @@
 import type { Pid } from "../process/pid.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
+import { readRedisTime } from "../redis/time.ts";
 import type { Events } from "../service/events.ts";
 
 export interface OutboxOptions {
@@ -77,8 +78,7 @@ export class Outboxes {
   /** Empties what has been left behind in a partition. */
   async emptyLeftBehind(partition: number): Promise<void> {
     const { link, keys } = this.#options;
-    const [seconds, micros] = await link.call<[string, string]>("time");
-    const before = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) - LEFT_BEHIND_MS;
+    const before = Math.floor(await readRedisTime(link)) - LEFT_BEHIND_MS;
     const names = await link.call<string[]>("zrangebyscore", keys.outboxes(partition), 0, before, "LIMIT", 0, BATCH);
     await Promise.all(names.map((name) => this.empty(partition, name)));
   }

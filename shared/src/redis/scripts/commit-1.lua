@@ -30,6 +30,7 @@
 --@include fetch
 --@include outbox
 --@include death
+--@include hold
 --@include sweep
 
 local HEAD, STRIDE = 16, 8
@@ -185,8 +186,8 @@ local function doActs(at)
       if ends then
         return
       end
-      if heldBack == "paused" then
-        count("paused", -1)
+      if isHeldByPerson(heldBack) then
+        count(heldBack, -1)
       end
       heldBack = "quarantined"
       set("p", heldBack)
@@ -220,7 +221,7 @@ if ends then
   call("SREM", base .. "held:" .. session, pid)
   call("ZREM", base .. "due", pid)
   count(record[10], -1)
-  if record[12] == "paused" or record[12] == "quarantined" then
+  if isHeldByPerson(record[12]) then
     count(record[12], -1)
   end
   call("HSET", KEYS[1], unpack(fields))
