@@ -9,8 +9,7 @@ import type { Effect } from "genserverless/runtime/effects.ts";
 import type { TieChange } from "genserverless/runtime/ties.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 
-export interface Writer {
-  pid: Pid;
+export interface ActWriterOptions {
   keys: Keys;
   modules: ReadonlyMap<string, ServerModule>;
 }
@@ -19,12 +18,14 @@ export interface Writer {
 type WithTags = (tags: readonly string[]) => string;
 
 export class ActWriter {
-  readonly #writer: Writer;
+  readonly #pid: Pid;
+  readonly #options: ActWriterOptions;
   readonly #partition: number;
 
-  constructor(writer: Writer) {
-    this.#writer = writer;
-    this.#partition = writer.keys.partitionOf(writer.pid);
+  constructor(pid: Pid, options: ActWriterOptions) {
+    this.#pid = pid;
+    this.#options = options;
+    this.#partition = options.keys.partitionOf(pid);
   }
 
   write(effects: readonly Effect[], changes: readonly TieChange[], withTags: WithTags): Act[] {
@@ -40,7 +41,7 @@ export class ActWriter {
   }
 
   #writeEffect(effect: Effect, withTags: WithTags): Act[] {
-    const { pid } = this.#writer;
+    const pid = this.#pid;
     switch (effect.do) {
       case "cast":
       case "info":
@@ -80,34 +81,34 @@ export class ActWriter {
 
   /** A kill ends its target where it arrives, which has to know then whether the state is kept. */
   #exit(to: Pid, reason: string): Act {
-    const forgets = this.#writer.modules.get(moduleOf(to))?.keepState === "never";
+    const forgets = this.#options.modules.get(moduleOf(to))?.keepState === "never";
     return this.#send(
       "exit",
       to,
-      JSON.stringify({ pid: this.#writer.pid, reason, linked: false }),
+      JSON.stringify({ pid: this.#pid, reason, linked: false }),
       0,
       forgets ? "forget" : "",
     );
   }
 
   #sendToGroup(kind: SendKind, group: string, text: string): Act {
-    return ["send", kind, group, newMessageId(this.#writer.keys.groupPartition(group)), 0, "", seal(text)];
+    return ["send", kind, group, newMessageId(this.#options.keys.groupPartition(group)), 0, "", seal(text)];
   }
 
   #reply(to: Pid, messageId: string, replyText: string): Act {
     const outcome = `{"status":"done","reply":${replyText}}`;
-    if (to === this.#writer.pid) return ["answer", messageId, outcome];
+    if (to === this.#pid) return ["answer", messageId, outcome];
     return ["send", "reply", to, newMessageId(this.#partitionOf(to)), 0, messageId, seal(outcome)];
   }
 
   /** The start that goes before the first message to a process of an on-demand module: id and envelope. */
   #startOf(to: Pid): string {
-    if (!this.#writer.modules.get(moduleOf(to))?.onDemand) return "";
+    if (!this.#options.modules.get(moduleOf(to))?.onDemand) return "";
     return `${newMessageId(this.#partitionOf(to))} ${seal("null")}`;
   }
 
   #partitionOf(to: Pid): number {
-    return to === this.#writer.pid ? this.#partition : this.#writer.keys.partitionOf(to);
+    return to === this.#pid ? this.#partition : this.#options.keys.partitionOf(to);
   }
 }
 

@@ -18,11 +18,15 @@ import {
 import { TurnContext } from "genserverless/runtime/turn-context.ts";
 import type { Activation } from "./activation.ts";
 import { currentTurn } from "./current-turn.ts";
-import { TurnDoor, type TurnDoorOptions, type TurnOrigin } from "./turn-door.ts";
+import { TurnDoor, type TurnDoorOptions, type TurnOrigin, type WaitHooks } from "./turn-door.ts";
 
 export interface CallbacksOptions extends TurnDoorOptions {
   log: Log;
   events: Events;
+}
+
+/** What callbacks that wait mean for their run. */
+export interface CallbackHooks extends WaitHooks {
   /** Whether a callback that waits holds anything up. */
   holdsUp: () => boolean;
   /** Called when such a callback has been waiting for `WAIT_MS`, and awaited before its value is taken. */
@@ -48,12 +52,14 @@ const ABANDONED = Symbol("abandoned");
 export class Callbacks {
   readonly #activation: Activation;
   readonly #options: CallbacksOptions;
+  readonly #hooks: CallbackHooks;
   #isAbandoned = false;
   #abandonOne: (() => void) | undefined;
 
-  constructor(activation: Activation, options: CallbacksOptions) {
+  constructor(activation: Activation, options: CallbacksOptions, hooks: CallbackHooks) {
     this.#activation = activation;
     this.#options = options;
+    this.#hooks = hooks;
   }
 
   /** The lease is lost: gives up the callback under way, and every later one. */
@@ -102,7 +108,7 @@ export class Callbacks {
 
   #open(occasion: Occasion): TurnContext {
     const { lease, ties } = this.#activation;
-    const door = new TurnDoor(this.#options, this.#activation, occasion);
+    const door = new TurnDoor(this.#options, this.#hooks, this.#activation, occasion);
     const facts = { pid: lease.pid, messageId: occasion.messageId, attempt: occasion.attempt };
     return new TurnContext(facts, door, ties, this.#options.log);
   }
@@ -111,7 +117,7 @@ export class Callbacks {
     const value = start();
     if (!isThenable(value)) return value;
     const settled = this.#withDeadline(value, ctx);
-    if (this.#options.holdsUp() && (await isPendingAfter(settled, WAIT_MS))) await this.#options.onWaiting();
+    if (this.#hooks.holdsUp() && (await isPendingAfter(settled, WAIT_MS))) await this.#hooks.onWaiting();
     return await settled;
   }
 

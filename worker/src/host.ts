@@ -145,11 +145,19 @@ export class Host {
     this.#outdated.clear();
   }
 
-  /** Lets the turns under way end, gives their processes to others, and puts the rest to sleep. */
+  /**
+   * Lets the turns under way end, gives their processes to others, and puts the rest to sleep. A turn that goes on waiting
+   * for another process is given up: whom it waits for may be here too, and is not run any more. It asks again, under the
+   * same ids, wherever it is run next.
+   */
   async drain(withinMs: number): Promise<void> {
     this.#isDraining = true;
-    const until = Date.now() + withinMs;
-    while (this.#running.size > 0 && Date.now() < until) await sleep(20);
+    const startedAt = Date.now();
+    while (this.#running.size > 0 && Date.now() < startedAt + withinMs) {
+      await sleep(20);
+      if (Date.now() < startedAt + WAITING_GRACE_MS) continue;
+      for (const { run } of this.#running.values()) if (run?.isWaiting) run.abandon();
+    }
     await this.#residents.passivate();
   }
 
@@ -324,6 +332,8 @@ export class Host {
 
 /** After these ends of a run the lease is still ours. */
 const STAYS = new Set<RunEnd>(["idle", "yielded", "later"]);
+/** How long a turn may go on waiting for another process once the worker leaves. */
+const WAITING_GRACE_MS = 1_000;
 /** So that two old workers do not play ball with a process. */
 const OUTDATED_PAUSE_MS = 250;
 

@@ -69,6 +69,7 @@ export class Run {
   readonly #turns: Turns;
   readonly #ledger = new Ledger();
   #isLost = false;
+  #isWaiting = false;
   #commitError: unknown;
   /** A commit of earlier turns while a later one waits; one at a time. */
   #meanwhile: Promise<void> | undefined;
@@ -77,20 +78,28 @@ export class Run {
   constructor(activation: Activation, options: RunOptions) {
     this.#activation = activation;
     this.#options = options;
-    this.#callbacks = new Callbacks(activation, {
-      ...options,
+    this.#callbacks = new Callbacks(activation, options, {
       holdsUp: () => !this.#ledger.isEmpty && !this.#isLost,
       onWaiting: () => this.#commitMeanwhile(),
       settleEarlier: () => this.#settleEarlier(),
+      noteWaiting: (change) => {
+        this.#isWaiting = change > 0;
+        options.noteWaiting(change);
+      },
     });
     this.#turns = new Turns({
       activation,
       callbacks: this.#callbacks,
       ledger: this.#ledger,
-      acts: new ActWriter({ ...options, pid: activation.lease.pid }),
+      acts: new ActWriter(activation.lease.pid, options),
       events: options.events,
       now: () => options.clock.now(),
     });
+  }
+
+  /** Whether the turn under way waits for another process. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   /** Ends the run as lost: the turn under way is sealed, and nothing more is committed. */

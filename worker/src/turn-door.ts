@@ -16,6 +16,10 @@ export interface TurnDoorOptions {
   messenger: Messenger;
   calls: Calls;
   modules: ReadonlyMap<string, unknown>;
+}
+
+/** What a turn that waits for another process means for its run. */
+export interface WaitHooks {
   /** Makes the turns before this one true: what this one asks others must not rest on what could still vanish. */
   settleEarlier: () => Promise<void>;
   /** While a turn waits for another process it takes no worker's place. */
@@ -33,6 +37,7 @@ export interface TurnOrigin {
 
 export class TurnDoor implements TurnHost {
   readonly #options: TurnDoorOptions;
+  readonly #hooks: WaitHooks;
   readonly #activation: Activation;
   readonly #origin: TurnOrigin;
   readonly #startedAt = Date.now();
@@ -41,8 +46,9 @@ export class TurnDoor implements TurnHost {
   /** How many answers it waits for. */
   #waiting = 0;
 
-  constructor(options: TurnDoorOptions, activation: Activation, origin: TurnOrigin) {
+  constructor(options: TurnDoorOptions, hooks: WaitHooks, activation: Activation, origin: TurnOrigin) {
     this.#options = options;
+    this.#hooks = hooks;
     this.#activation = activation;
     this.#origin = origin;
   }
@@ -91,7 +97,8 @@ export class TurnDoor implements TurnHost {
   }
 
   async #ask<T>(target: Pid, what: string, timeoutMs: number, send: (request: TurnRequest) => Promise<T>): Promise<T> {
-    const { calls, settleEarlier, noteWaiting, clock } = this.#options;
+    const { calls, clock } = this.#options;
+    const { settleEarlier, noteWaiting } = this.#hooks;
     const { lease, incarnation, module } = this.#activation;
     const { id: turnId, attempt, chain, deadline = Infinity } = this.#origin;
     const question = `${this.#asked++} ${what}`;

@@ -63,7 +63,8 @@ export class TurnContext implements Context {
   readonly #log: Log;
   #effects: Effect[] = [];
   #controller: AbortController | undefined;
-  #ended: TurnEndedError | undefined;
+  /** Why the turn has ended. The error is made for whoever needs it: a stack for each turn is dear. */
+  #ending: string | undefined;
 
   constructor({ pid, messageId, attempt }: TurnFacts, host: TurnHost, ties: Ties, log: Log) {
     const slash = pid.indexOf("/");
@@ -84,14 +85,14 @@ export class TurnContext implements Context {
 
   /** Ends the turn for its code; `cause` is told to whoever still uses the context. */
   seal(cause: string): void {
-    if (this.#ended) return;
-    this.#ended = new TurnEndedError(`the turn of ${this.pid} has ended: ${cause}`);
-    this.#controller?.abort(this.#ended);
+    if (this.#ending !== undefined) return;
+    this.#ending = cause;
+    this.#controller?.abort(this.#toError(cause));
   }
 
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
-    if (this.#ended) this.#controller.abort(this.#ended);
+    if (this.#ending !== undefined) this.#controller.abort(this.#toError(this.#ending));
     return this.#controller.signal;
   }
 
@@ -285,7 +286,11 @@ export class TurnContext implements Context {
   }
 
   #checkOpen(): void {
-    if (this.#ended) throw this.#ended;
+    if (this.#ending !== undefined) throw this.#toError(this.#ending);
+  }
+
+  #toError(cause: string): TurnEndedError {
+    return new TurnEndedError(`the turn of ${this.pid} has ended: ${cause}`);
   }
 
   #checkRoom(what: string): void {

@@ -1,6 +1,9 @@
 /**
  * The scripts: one headed Lua file for each atomic act, in scripts/. `--@include name` puts a file of scripts/lib there;
  * `--@bullmq name` puts one of BullMQ's own scripts there, wrapped as a function of (KEYS, ARGV), unchanged.
+ *
+ * Redis runs a script from its first line each time, and so makes every function in it anew. What is rarely needed on the
+ * path of a call is therefore put inside the branch that needs it.
  */
 
 import { createHash } from "node:crypto";
@@ -63,8 +66,10 @@ export function loadScripts(bullmq: Readonly<Record<string, string>>): Scripts {
 
 function assemble(text: string, bullmq: Readonly<Record<string, string>>): string {
   return text
-    .replace(/^--@include (\S+)$/gm, (_, name: string) => readFileSync(join(FOLDER, "lib", `${name}.lua`), "utf8"))
-    .replace(/^--@bullmq (\S+)$/gm, (_, name: string) => {
+    .replace(/^ *--@include (\S+)$/gm, (_, name: string) =>
+      assemble(readFileSync(join(FOLDER, "lib", `${name}.lua`), "utf8"), bullmq),
+    )
+    .replace(/^ *--@bullmq (\S+)$/gm, (_, name: string) => {
       const published = bullmq[name];
       if (published === undefined) throw new Error(`no script of BullMQ named ${name} was read`);
       return `local function ${name}(KEYS, ARGV)\n${published}\nend`;

@@ -20,7 +20,6 @@
 --   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths {ties}
 --@include partition
 --@include queue
---@bullmq moveToActive
 --@include fetch
 
 local pid, session, seq, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]

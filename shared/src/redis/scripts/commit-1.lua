@@ -21,17 +21,8 @@
 -- Returns {ok, revision, hasMail, {messages}, swept, sent, heldBack} or {refused, what differed}
 --@include partition
 --@include queue
---@bullmq addStandardJob
---@bullmq addDelayedJob
---@bullmq moveToActive
 --@bullmq moveToFinished
---@bullmq removeJob
---@include add
 --@include fetch
---@include outbox
---@include death
---@include hold
---@include sweep
 
 local HEAD, STRIDE = 16, 8
 local pid, session, epoch, revision = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -119,6 +110,10 @@ local sent, armed = 0, 0
 
 -- Most turns want nothing done.
 local function doActs(at)
+  --@bullmq removeJob
+  --@include add
+  --@include outbox
+  --@include hold
   local ACTS = {
     -- kind, target, id, delayMs, options, envelope
     send = { 6, function(at)
@@ -200,23 +195,27 @@ local function doActs(at)
     act[2](at + 1)
     at = at + 1 + act[1]
   end
+  if sent > 0 then
+    set("l", tonumber(record[13] or 0) + sent)
+    noteOutbox(name, now)
+  end
+  if armed ~= 0 then
+    set("w", math.max(0, delayed + armed))
+  end
 end
 local firstAct = HEAD + handled * STRIDE + 1
 if ARGV[firstAct] then
   doActs(firstAct)
 end
-if sent > 0 then
-  set("l", tonumber(record[13] or 0) + sent)
-  noteOutbox(name, now)
-end
 delayed = delayed + armed
 set("n", math.max(0, messagesLeft))
 set("z", math.max(0, bytesLeft))
-if armed ~= 0 then
-  set("w", math.max(0, delayed))
-end
 
-if ends then
+local function endIncarnation()
+  --@include outbox
+  --@include death
+  --@include sweep
+  --@include hold
   call("SREM", mine, pid)
   call("SREM", base .. "held:" .. session, pid)
   call("ZREM", base .. "due", pid)
@@ -237,6 +236,9 @@ if ends then
   local swept = sweepQueue(name, 200)
   sendReplies()
   return { "ok", nextRevision, 0, {}, swept and 1 or 0, sent, 0 }
+end
+if ends then
+  return endIncarnation()
 end
 
 if life == "alive" and record[10] == "starting" then

@@ -17,9 +17,6 @@
 -- Returns {{target, id, why, …}, {name, …}}: what was dropped, and which outboxes of this partition gained something
 --@include partition
 --@include queue
---@bullmq addStandardJob
---@bullmq addDelayedJob
---@bullmq moveToActive
 --@include add
 --@include fetch
 --@include begin

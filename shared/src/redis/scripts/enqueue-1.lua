@@ -12,12 +12,8 @@
 -- Returns {verdict, detail}: queued | known <q|hash|queue or o|hash|outcome> | no_process | mailbox_full | no_workers
 --@include partition
 --@include queue
---@bullmq addStandardJob
---@bullmq addDelayedJob
---@bullmq moveToActive
 --@include add
 --@include fetch
---@include begin
 --@include accept
 
 local room = { tonumber(ARGV[8]), tonumber(ARGV[9]) }

@@ -12,8 +12,6 @@
 -- Returns {verdict, …}: imported <name of the life that it ended, or ""> sent swept reference | known <text> | exists <status>
 --@include partition
 --@include queue
---@bullmq addStandardJob
---@bullmq addDelayedJob
 --@include add
 --@include outbox
 --@include death

@@ -11,12 +11,8 @@
 -- Returns {verdict, how many were put back, whether there may be more}: ok | no_process | unknown | start | mailbox_full
 --@include partition
 --@include queue
---@bullmq addStandardJob
---@bullmq addDelayedJob
---@bullmq moveToActive
 --@include add
 --@include fetch
---@include begin
 --@include accept
 --@include letters
 

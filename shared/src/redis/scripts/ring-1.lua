@@ -8,7 +8,6 @@
 -- Returns in how many ms the next one is due, 0 for now: call again at once; -1 for never.
 --@include partition
 --@include queue
---@bullmq moveToActive
 --@include fetch
 
 local now = clock()

@@ -11,8 +11,6 @@
 -- Returns {verdict, detail, initId}: queued | known <text> | exists <status> <id of its init> | no_workers
 --@include partition
 --@include queue
---@bullmq addStandardJob
---@bullmq addDelayedJob
 --@include add
 --@include begin
 

@@ -31,6 +31,7 @@ local function accept(key, pid, id, kind, envelope, hash, delay, room, needsWork
     if room and not worker then
       return { "no_workers", "" }
     end
+    --@include begin
     begin(key, pid, start[1], start[2], "", "", record[1], worker, now)
     record = call("HMGET", key, "s", "i", "o", "b", "n", "z", "w", "c", "x", "q", "e", "r", "p")
   end

@@ -9,11 +9,13 @@ local JOB_OPTIONS = cmsgpack.pack({ attempts = 1 })
 local function addMessage(queue, id, kind, envelope, delay, now)
   local args = cmsgpack.pack({ queue, id, kind, now })
   if delay == 0 then
+    --@bullmq addStandardJob
     addStandardJob({
       queue .. "wait", queue .. "paused", queue .. "meta", queue .. "id", queue .. "completed", queue .. "delayed",
       queue .. "active", queue .. "events", queue .. "marker",
     }, { args, envelope, JOB_OPTIONS })
   else
+    --@bullmq addDelayedJob
     addDelayedJob({
       queue .. "marker", queue .. "meta", queue .. "id", queue .. "delayed", queue .. "completed", queue .. "events",
     }, { args, envelope, cmsgpack.pack({ attempts = 1, delay = delay }) })

@@ -8,6 +8,7 @@ local EMPTY = '{"f":"","h":"","k":60000,"m":null}'
 -- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths, blame, tries} of each.
 -- Also returns how many delayed messages became due on the way, and when the next one will be (ms), or false.
 local function fetch(queue, keys, width, delayed, session, now)
+  --@bullmq moveToActive
   local messages = {}
   local args = { queue, tostring(now), cmsgpack.pack({ token = "0", name = session }) }
   local nextDue = false
