@@ -116,12 +116,12 @@ test("a node that waits for Redis leaves at SIGTERM", async (t) => {
 for (const role of ROLES) {
   test(`${role} refuses a Redis of another partition count or layout version, and leaves no trace in it`, async (t) => {
     const client = redis.connect();
-    await client.hset("small:{members}:cluster", { layout: 2, partitions: 16 });
+    await client.hset("small:{members}:cluster", { layout: 3, partitions: 16 });
     await client.hset("old:{members}:cluster", { layout: 7, partitions: 64 });
     const before = (await client.keys("*")).sort();
     await Promise.all([
       assertRefusesToStart(t, role, { KEY_PREFIX: "small" }, /founded with 16 partitions, and PARTITIONS here is 64/),
-      assertRefusesToStart(t, role, { KEY_PREFIX: "old" }, /holds layout version 7 under .*"old.*speaks version 2/),
+      assertRefusesToStart(t, role, { KEY_PREFIX: "old" }, /holds layout version 7 under .*"old.*speaks version 3/),
     ]);
     assert.deepEqual((await client.keys("*")).sort(), before);
     assert.equal(await client.hget("small:{members}:cluster", "partitions"), "16");

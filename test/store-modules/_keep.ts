@@ -1,4 +1,4 @@
-/** A counter that can be given ballast; each module of it keeps its state somewhere else. */
+/** A counter that can be given ballast and can kill another; each module of it keeps its state somewhere else. */
 
 import { defineServer, noreply, reply } from "genserverless";
 
@@ -7,17 +7,22 @@ export interface Kept {
   ballast: string;
 }
 
-export function defineKeep(name: string, store: string) {
+type Cast = number | string | { kill: string };
+
+export function defineKeep(name: string, store: string, keepState: "never" | "after-crash" = "after-crash") {
   return defineServer({
     name,
     version: 1,
     store,
+    keepState,
     idleAfterMs: 300,
     init: (): Kept => ({ total: 0, ballast: "" }),
     handleCall: (_message: "total", _from, state) => reply(state.total, state),
-    handleCast: (message: number | string, state) =>
-      noreply(
-        typeof message === "number" ? { ...state, total: state.total + message } : { ...state, ballast: message },
-      ),
+    handleCast: (message: Cast, state, ctx) => {
+      if (typeof message === "number") return noreply({ ...state, total: state.total + message });
+      if (typeof message === "string") return noreply({ ...state, ballast: message });
+      ctx.exit(message.kill, "kill");
+      return noreply(state);
+    },
   });
 }

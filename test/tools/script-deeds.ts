@@ -64,11 +64,15 @@ export function toActs(held: Doer, { do: what, ms }: Deed, to: Pid, { keys, fate
     case "stop":
       return [send("stop", { reason: "normal" })];
     case "exit":
-      return [send("exit", { pid: own, reason: "boo", linked: false })];
-    case "link":
-      return [["watch", `l:${to}`, `${partition} ${to}`], send("link", { pid: own }), ["tie", `l:${to}`, "1"]];
-    case "unlink":
-      return [["unwatch", `l:${to}`], send("unlink", { pid: own }), ["untie", `l:${to}`]];
+      return [send("exit", { pid: own, reason: "boo" })];
+    case "link": {
+      const ref = `of-${held.incarnation}`;
+      return [["watch", partition, to, ref], send("link", { pid: own, ref }), ["tie", `l:${to}`, ref]];
+    }
+    case "unlink": {
+      const ref = `of-${held.incarnation}`;
+      return [["unwatch", to, ref], send("unlink", { pid: own, refs: [ref] }), ["untie", `l:${to}`]];
+    }
     case "monitor": {
       const ref = `r${fates.nextNumber()}`;
       held.monitors.push(`${ref} ${to}`);

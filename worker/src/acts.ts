@@ -35,11 +35,6 @@ export class ActWriter {
     return acts;
   }
 
-  /** The other is to be told when this process ends. */
-  watchLink(other: Pid): Act {
-    return ["watch", `l:${other}`, `${this.#partitionOf(other)} ${other}`];
-  }
-
   #writeEffect(effect: Effect, withTags: WithTags): Act[] {
     const pid = this.#pid;
     switch (effect.do) {
@@ -62,9 +57,12 @@ export class ActWriter {
       case "demonitor":
         return [this.#send(effect.do, effect.pid, JSON.stringify(effect.ref))];
       case "link":
-        return [this.watchLink(effect.pid), this.#send("link", effect.pid, JSON.stringify({ pid }))];
+        return this.#link(effect.pid, effect.ref);
       case "unlink":
-        return [["unwatch", `l:${effect.pid}`], this.#send("unlink", effect.pid, JSON.stringify({ pid }))];
+        return [
+          unwatch(effect.pid, effect.refs),
+          this.#send("unlink", effect.pid, JSON.stringify({ pid, refs: effect.refs })),
+        ];
       case "join":
       case "leave":
         return [this.#sendToGroup(effect.do, effect.group, JSON.stringify(pid))];
@@ -79,16 +77,16 @@ export class ActWriter {
     return ["send", kind, to, newMessageId(this.#partitionOf(to)), delayMs, options, seal(text)];
   }
 
+  /** The other is told when this process ends, from now on. */
+  #link(to: Pid, ref: string): Act[] {
+    const watch: Act = ["watch", this.#partitionOf(to), to, ref];
+    return [watch, this.#send("link", to, JSON.stringify({ pid: this.#pid, ref }))];
+  }
+
   /** A kill ends its target where it arrives, which has to know then whether the state is kept. */
   #exit(to: Pid, reason: string): Act {
     const forgets = this.#options.modules.get(moduleOf(to))?.keepState === "never";
-    return this.#send(
-      "exit",
-      to,
-      JSON.stringify({ pid: this.#pid, reason, linked: false }),
-      0,
-      forgets ? "forget" : "",
-    );
+    return this.#send("exit", to, JSON.stringify({ pid: this.#pid, reason }), 0, forgets ? "forget" : "");
   }
 
   #sendToGroup(kind: SendKind, group: string, text: string): Act {
@@ -110,6 +108,11 @@ export class ActWriter {
   #partitionOf(to: Pid): number {
     return to === this.#pid ? this.#partition : this.#options.keys.partitionOf(to);
   }
+}
+
+/** The other is told no longer of this process's end, by these references of their link. */
+export function unwatch(other: Pid, refs: readonly string[]): Act {
+  return ["unwatch", other, refs.join(" ")];
 }
 
 function lastOfEach(changes: readonly TieChange[]): Map<string, string | undefined> {

@@ -14,6 +14,7 @@ import { isHandled, MESSAGE_CALLBACKS, type MessageCallback } from "genserverles
 import type { ReturningCallback } from "genserverless/runtime/interpret.ts";
 import { readTick } from "genserverless/runtime/schedule.ts";
 import { failAfterDeaths, failWithoutHandler } from "genserverless/runtime/turn.ts";
+import { unwatch } from "./acts.ts";
 import type { Occasion } from "./callbacks.ts";
 import type { Message } from "./message.ts";
 import {
@@ -47,8 +48,9 @@ export class Turns {
       case "down":
         return this.#down(message);
       case "link":
+        return this.#linked(message);
       case "unlink":
-        return this.#link(message);
+        return this.#unlinked(message);
       default:
         return message.timer === undefined
           ? this.#deliver(message, MESSAGE_CALLBACKS[message.kind], message.content)
@@ -145,9 +147,10 @@ export class Turns {
   /** An exit signal: of a linked process that ended, or one that another process sent. */
   #exit(message: Message): Promise<AfterTurn> | AfterTurn {
     const { activation, ledger } = this.#options;
-    const { pid, reason, linked } = message.content as { pid: Pid; reason: string; linked: boolean };
-    if (linked && !activation.ties.isLinked(pid)) return this.#settling.drop(message, "the link has ended");
-    const unlink = (): Act[] => (linked && activation.ties.deleteLink(pid) ? [["unwatch", `l:${pid}`]] : []);
+    const { pid, reason, refs } = message.content as { pid: Pid; reason: string; refs?: string[] };
+    const known = activation.ties.linkRefs(pid);
+    if (refs && !refs.some((ref) => known.includes(ref))) return this.#settling.drop(message, "the link has ended");
+    const unlink = (): Act[] => (refs ? this.#unlink(pid, refs) : []);
     if (activation.module.trapExit) {
       return this.#deliver(message, "handleInfo", { type: "EXIT", pid, reason }, unlink);
     }
@@ -167,15 +170,24 @@ export class Turns {
     });
   }
 
-  /** Another process has linked itself to this one, or taken the link back. */
-  #link(message: Message): AfterTurn {
-    const { activation, acts } = this.#options;
-    const { pid } = message.content as { pid: Pid };
+  /** Another process has linked itself to this one; that it hears of this one's end was noted when the message came. */
+  #linked(message: Message): AfterTurn {
+    const { pid, ref } = message.content as { pid: Pid; ref: string };
     return this.#settling.settleWith(message, () => {
-      if (message.kind === "link") activation.ties.setLink(pid);
-      else activation.ties.deleteLink(pid);
-      return [message.kind === "link" ? acts.watchLink(pid) : ["unwatch", `l:${pid}`]];
+      this.#options.activation.ties.addLink(pid, ref);
+      return [];
     });
+  }
+
+  /** Another process has taken a link back. */
+  #unlinked(message: Message): AfterTurn {
+    const { pid, refs } = message.content as { pid: Pid; refs: string[] };
+    return this.#settling.settleWith(message, () => this.#unlink(pid, refs));
+  }
+
+  #unlink(pid: Pid, refs: readonly string[]): Act[] {
+    this.#options.activation.ties.removeLink(pid, refs);
+    return [unwatch(pid, refs)];
   }
 
   /** A timer's message. */

@@ -7,6 +7,7 @@ import type { Node } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
@@ -56,7 +57,8 @@ export class Worker implements Part {
       knowsModule,
       isStorageFull: () => false,
     });
-    this.#outboxes = new Outboxes({ link, keys, events });
+    const wipeState = (pid: Pid, reference: string) => stores.wipe(pid, incarnationOf(pid, reference), reference);
+    this.#outboxes = new Outboxes({ link, keys, events, wipeState });
     const messenger = this.#messenger;
     const outboxes = this.#outboxes;
     const calls = new Calls({ link, keys, messenger, clock });

@@ -13,8 +13,8 @@ export type Effect =
   | { readonly do: "arm"; readonly name: string; readonly timer: Timer; readonly messageText: string }
   /** A timer's message, if it is still on its way, is taken back. */
   | { readonly do: "disarm"; readonly id: string }
-  | { readonly do: "monitor" | "demonitor"; readonly pid: Pid; readonly ref: string }
-  | { readonly do: "link" | "unlink"; readonly pid: Pid }
+  | { readonly do: "monitor" | "demonitor" | "link"; readonly pid: Pid; readonly ref: string }
+  | { readonly do: "unlink"; readonly pid: Pid; readonly refs: readonly string[] }
   | { readonly do: "join" | "leave"; readonly group: string }
   | { readonly do: "publish"; readonly group: string; readonly messageText: string }
   | { readonly do: "tags"; readonly tags: readonly string[] };

@@ -10,7 +10,7 @@ test("remembers timers, monitors, links and groups, each kind apart", () => {
   const ties = new Ties();
   ties.setTimer("same", timer);
   ties.setMonitor("same", "a/b");
-  ties.setLink("a/same");
+  ties.addLink("a/same", "ref");
   ties.setMember("same");
   assert.deepEqual(ties.timer("same"), timer);
   assert.equal(ties.monitor("same"), "a/b");
@@ -19,7 +19,7 @@ test("remembers timers, monitors, links and groups, each kind apart", () => {
   assert.ok(ties.deleteTimer("same"));
   assert.equal(ties.timer("same"), undefined);
   assert.equal(ties.monitor("same"), "a/b");
-  assert.ok(ties.deleteMonitor("same") && ties.deleteLink("a/same") && ties.deleteMember("same"));
+  assert.ok(ties.deleteMonitor("same") && ties.removeLink("a/same", ["ref"]) && ties.deleteMember("same"));
   assert.equal(ties.size, 0);
 });
 
@@ -28,7 +28,7 @@ test("says whether there was anything to delete", () => {
   for (const deleted of [
     ties.deleteTimer("x"),
     ties.deleteMonitor("x"),
-    ties.deleteLink("a/x"),
+    ties.removeLink("a/x", ["ref"]),
     ties.deleteMember("x"),
   ]) {
     assert.equal(deleted, false);
@@ -40,7 +40,8 @@ test("is written as fields of one hash, and read back from them", () => {
   const ties = new Ties();
   ties.setTimer("t", timer);
   ties.setMonitor("r", "a/b");
-  ties.setLink("a/c");
+  ties.addLink("a/c", "one");
+  ties.addLink("a/c", "two");
   ties.setMember("g");
   const fields = [...ties.entries()];
   assert.deepEqual(
@@ -49,14 +50,28 @@ test("is written as fields of one hash, and read back from them", () => {
   );
   const read = new Ties(fields);
   assert.deepEqual(read.timer("t"), timer);
+  assert.deepEqual(read.linkRefs("a/c"), ["one", "two"]);
   assert.deepEqual([...read.entries()], fields);
   assert.deepEqual(read.keep(), []);
 });
 
+test("a link has the references of all who made it, and is there until the last of them is gone", () => {
+  const ties = new Ties();
+  for (const ref of ["own", "other", "own"]) ties.addLink("a/b", ref);
+  assert.deepEqual(ties.linkRefs("a/b"), ["own", "other"]);
+  assert.equal(ties.size, 1);
+  assert.equal(ties.removeLink("a/b", ["earlier"]), false);
+  assert.equal(ties.removeLink("a/b", ["own", "earlier"]), true);
+  assert.ok(ties.isLinked("a/b"));
+  assert.equal(ties.removeLink("a/b", ["other"]), true);
+  assert.equal(ties.isLinked("a/b"), false);
+  assert.deepEqual(ties.linkRefs("a/b"), []);
+});
+
 test("tells a commit what its turns have changed, once", () => {
-  const ties = new Ties([["l:a/b", "1"]]);
+  const ties = new Ties([["l:a/b", "ref"]]);
   ties.setMember("g");
-  ties.deleteLink("a/b");
+  ties.removeLink("a/b", ["ref"]);
   ties.setMonitor("r", "a/c");
   assert.deepEqual(ties.keep(), [
     ["g:g", "1"],
@@ -78,7 +93,7 @@ function take(ties: Ties, { kind, what, name, value }: Step): void {
   if (what === "timer")
     kind === "set" ? ties.setTimer(name, { id: `0-${value}`, dueAt: value }) : ties.deleteTimer(name);
   if (what === "monitor") kind === "set" ? ties.setMonitor(name, `a/${value}`) : ties.deleteMonitor(name);
-  if (what === "link") kind === "set" ? ties.setLink(pid) : ties.deleteLink(pid);
+  if (what === "link") kind === "set" ? ties.addLink(pid, `r${value}`) : ties.removeLink(pid, [`r${value}`]);
   if (what === "member") kind === "set" ? ties.setMember(name) : ties.deleteMember(name);
 }
 
@@ -87,7 +102,7 @@ test("a turn that does not count leaves no trace, and the changes of those that 
     kind: fc.constantFrom("set", "delete"),
     what: fc.constantFrom("timer", "monitor", "link", "member"),
     name: fc.constantFrom("x", "y"),
-    value: fc.nat(9),
+    value: fc.nat(3),
   });
   const turn = fc.record({ counts: fc.boolean(), steps: fc.array(step, { maxLength: 6 }) });
   fc.assert(

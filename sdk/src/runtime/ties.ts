@@ -1,7 +1,8 @@
 /**
  * What a process owns beside its state: its timers, monitors, links and groups. They are kept as the fields of one hash,
  * `t:<name>`, `m:<ref>`, `l:<pid>`, `g:<group>`, read when the process is activated and changed with its commits. A timer's
- * message, a DOWN or an exit signal counts only while its tie is here: what was cancelled late is dropped at its turn.
+ * message, a DOWN or an exit signal counts only while its tie is here: what was cancelled late is dropped at its turn. A link
+ * has references, as a monitor has one, so that an exit signal of an earlier life is not taken for that of a later one.
  *
  * A turn changes them at once, so that it sees what it has done; a turn that does not commit takes that back with `undo`.
  */
@@ -72,12 +73,24 @@ export class Ties {
     return this.#fields.has(`l:${pid}`);
   }
 
-  setLink(pid: Pid): void {
-    this.#set(`l:${pid}`, "1");
+  /** The references of a link: one of each side that made it, and has not taken it back. */
+  linkRefs(pid: Pid): string[] {
+    return this.#fields.get(`l:${pid}`)?.split(" ") ?? [];
   }
 
-  deleteLink(pid: Pid): boolean {
-    return this.#delete(`l:${pid}`);
+  addLink(pid: Pid, ref: string): void {
+    const refs = this.linkRefs(pid);
+    if (!refs.includes(ref)) this.#set(`l:${pid}`, [...refs, ref].join(" "));
+  }
+
+  /** The link stays while it has other references. Says whether it had one of these. */
+  removeLink(pid: Pid, refs: readonly string[]): boolean {
+    const before = this.linkRefs(pid);
+    const left = before.filter((ref) => !refs.includes(ref));
+    if (left.length === before.length) return false;
+    if (left.length > 0) this.#set(`l:${pid}`, left.join(" "));
+    else this.#delete(`l:${pid}`);
+    return true;
   }
 
   isMember(group: string): boolean {

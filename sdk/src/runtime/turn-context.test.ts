@@ -127,6 +127,20 @@ test("ties are made once, and undone only where they are", () => {
   assert.equal(ties.size, 1);
 });
 
+test("each link has a reference of its own, and an unlink takes back all that the link has by then", () => {
+  const { ctx, ties } = aContext();
+  ctx.link("a/1");
+  ties.addLink("a/1", "of-the-other");
+  ctx.unlink("a/1");
+  ctx.link("a/1");
+  assert.deepEqual(ctx.effects, [
+    { do: "link", pid: "a/1", ref: "key-1" },
+    { do: "unlink", pid: "a/1", refs: ["key-1", "of-the-other"] },
+    { do: "link", pid: "a/1", ref: "key-2" },
+  ]);
+  assert.deepEqual(ties.linkRefs("a/1"), ["key-2"]);
+});
+
 test("what waits asks the runtime, with texts and a time", async () => {
   const { ctx, asked } = aContext();
   await ctx.call("a/1", { n: 1 });

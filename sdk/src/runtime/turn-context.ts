@@ -216,14 +216,16 @@ export class TurnContext implements Context {
     const to = readPid("link", pid);
     if (to === this.pid || this.#ties.isLinked(to)) return;
     this.#checkRoom("link");
-    this.#do({ do: "link", pid: to });
-    this.#ties.setLink(to);
+    const ref = this.#host.newKey();
+    this.#do({ do: "link", pid: to, ref });
+    this.#ties.addLink(to, ref);
   }
 
   unlink(pid: string): void {
     const to = readPid("unlink", pid);
     this.#checkOpen();
-    if (this.#ties.deleteLink(to)) this.#do({ do: "unlink", pid: to });
+    const refs = this.#ties.linkRefs(to);
+    if (this.#ties.removeLink(to, refs)) this.#do({ do: "unlink", pid: to, refs });
   }
 
   join(group: string): void {

@@ -25,7 +25,7 @@ export function admit(process: KitProcess, mail: Mail, now: number, newId: () =>
     case "down":
       return process.ties.deleteMonitor(mail.ref) ? RUNS : STALE;
     case "exit":
-      return !mail.isLinked || process.ties.deleteLink(mail.pid) ? RUNS : STALE;
+      return !mail.refs || process.ties.removeLink(mail.pid, mail.refs) ? RUNS : STALE;
     case "info":
       return mail.timer === undefined ? RUNS : admitTick(process, { ...mail, name: mail.timer }, now, newId);
     default:

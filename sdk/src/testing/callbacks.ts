@@ -68,7 +68,7 @@ export class Callbacks {
       return await turn.run(callback);
     } finally {
       const { process } = turn;
-      if (process.crashesToCome > 0 && process.turn === turn) {
+      if (process.crashesToCome > 0 && turn.isUnderWay) {
         process.crashesToCome -= 1;
         this.#commits.crash(process);
         // biome-ignore lint/correctness/noUnsafeFinally: whatever the callback came to, its worker is dead.

@@ -21,9 +21,10 @@ export type Content =
   | { readonly kind: "info"; readonly text: string; readonly timer?: string }
   | { readonly kind: "stop"; readonly reason: string }
   | { readonly kind: "down"; readonly pid: Pid; readonly ref: string; readonly reason: string }
-  /** `isLinked` where it counts only while the link is there. */
-  | { readonly kind: "exit"; readonly pid: Pid; readonly reason: string; readonly isLinked: boolean }
-  | { readonly kind: "link" | "unlink"; readonly pid: Pid };
+  /** With `refs` it is the end of a linked process, and counts only while the link has one of them. */
+  | { readonly kind: "exit"; readonly pid: Pid; readonly reason: string; readonly refs?: readonly string[] }
+  | { readonly kind: "link"; readonly pid: Pid; readonly ref: string }
+  | { readonly kind: "unlink"; readonly pid: Pid; readonly refs: readonly string[] };
 
 export type MailKind = Mail["kind"];
 

@@ -13,7 +13,7 @@ import { done } from "./outcomes.ts";
 /** What follows from the end of a process. */
 export type Notice =
   | { readonly do: "down"; readonly pid: Pid; readonly ref: string; readonly reason: string }
-  | { readonly do: "unwind"; readonly pid: Pid; readonly reason: string };
+  | { readonly do: "unwind"; readonly pid: Pid; readonly refs: readonly string[]; readonly reason: string };
 
 /** What leaves a process: the effects that concern others, and the notices of its end. */
 export type Sending = Exclude<Effect, { do: "arm" | "disarm" | "tags" }> | Notice;
@@ -69,7 +69,7 @@ export class Post {
         cluster.find(sending.pid)?.watchers.delete(sending.ref);
         break;
       case "link":
-        this.#link(from, sending.pid);
+        this.#link(from, sending.pid, sending.ref);
         break;
       case "join":
         cluster.groups.set(sending.group, (cluster.groups.get(sending.group) ?? new Set()).add(from));
@@ -111,9 +111,9 @@ export class Post {
     else this.#mail(pid, from, { kind: "down", pid, ref, reason: "noproc" });
   }
 
-  #link(from: Pid, pid: Pid): void {
-    if (this.#cluster.findLiving(pid)) this.#mail(from, pid, { kind: "link", pid: from });
-    else this.#mail(pid, from, { kind: "exit", pid, reason: "noproc", isLinked: true });
+  #link(from: Pid, pid: Pid, ref: string): void {
+    if (this.#cluster.findLiving(pid)) this.#mail(from, pid, { kind: "link", pid: from, ref });
+    else this.#mail(pid, from, { kind: "exit", pid, reason: "noproc", refs: [ref] });
   }
 
   /** A kill is no mail: it overtakes what waits, and the turn under way. */
@@ -131,7 +131,7 @@ export class Post {
 
 type AsMail = Exclude<
   Sending,
-  { do: "start" } | { do: "reply" } | { do: "monitor" | "demonitor" } | { do: "join" | "leave" } | { do: "publish" }
+  { do: "start" | "reply" | "publish" } | { do: "monitor" | "demonitor" | "link" } | { do: "join" | "leave" }
 >;
 
 /** What a sending is in the mailbox of its target. */
@@ -143,11 +143,11 @@ function toContent(from: Pid, sending: AsMail): Content {
     case "stop":
       return { kind: "stop", reason: sending.reason };
     case "exit":
+      return { kind: "exit", pid: from, reason: sending.reason };
     case "unwind":
-      return { kind: "exit", pid: from, reason: sending.reason, isLinked: sending.do === "unwind" };
-    case "link":
+      return { kind: "exit", pid: from, reason: sending.reason, refs: sending.refs };
     case "unlink":
-      return { kind: sending.do, pid: from };
+      return { kind: "unlink", pid: from, refs: sending.refs };
     case "down":
       return { kind: "down", pid: from, ref: sending.ref, reason: sending.reason };
   }
@@ -171,11 +171,22 @@ export function readOptions(text: string): ProcessOptions {
 /** What the end of a process tells others, in this order. */
 export function noticesOf(process: KitProcess, reason: string): Sending[] {
   const notices: Sending[] = [...process.watchers].map(([ref, pid]) => ({ do: "down", pid, ref, reason }));
+  for (const [pid, refs] of linksOf(process)) notices.push({ do: "unwind", pid, refs, reason });
   for (const [field, text] of process.ties.entries()) {
     const name = field.slice(2);
-    if (field.startsWith("l:")) notices.push({ do: "unwind", pid: name as Pid, reason });
     if (field.startsWith("m:")) notices.push({ do: "demonitor", pid: text as Pid, ref: name });
     if (field.startsWith("g:")) notices.push({ do: "leave", group: name });
   }
   return notices;
+}
+
+/** Whom a process is linked to, by its own ties or by a link that it has not handled yet, with the links' references. */
+function linksOf({ ties, mailbox }: KitProcess): Map<Pid, string[]> {
+  const links = new Map<Pid, string[]>();
+  for (const [field] of ties.entries()) {
+    const pid = field.slice(2) as Pid;
+    if (field.startsWith("l:")) links.set(pid, ties.linkRefs(pid));
+  }
+  for (const mail of mailbox) if (mail.kind === "link") links.set(mail.pid, [...(links.get(mail.pid) ?? []), mail.ref]);
+  return links;
 }

@@ -53,8 +53,19 @@ export class Turn implements TurnHost {
     return this.#waits.size > 0;
   }
 
+  /** Whether it still counts; not where its worker has died, or its process was killed, at whatever point of it. */
+  get isUnderWay(): boolean {
+    return this.process.turn === this;
+  }
+
+  /** Throws ABANDONED where the turn does not count any more; for each point at which it has waited and will change something. */
+  checkUnderWay(): void {
+    if (!this.isUnderWay) throw ABANDONED;
+  }
+
   /** Runs a callback with a context of its own. Rejects with what it threw, TIMED_OUT or ABANDONED. */
   async run<T>(callback: (ctx: TurnContext) => T): Promise<{ returned: Awaited<T>; ctx: TurnContext }> {
+    this.checkUnderWay();
     const { process, cluster, module, messageId, attempt } = this.#options;
     this.#endsAt = cluster.clock.now + module.turnTimeoutMs;
     const ctx = new TurnContext({ pid: process.pid, messageId, attempt }, this, process.ties, cluster.journal.log);

@@ -1,6 +1,9 @@
 /**
  * Runs the turns of the kit's processes, as a worker of the cluster does: the state is loaded, the callback is run, and
  * what it came to is committed. One message, one turn, one commit.
+ *
+ * A worker can die, and a process be killed, wherever a turn waits. So what a turn comes to is returned as its ending: it is
+ * done in one step, at the end, and only while the turn is still the one under way.
  */
 
 import { type Changed, changeState } from "../runtime/change-state.ts";
@@ -17,6 +20,9 @@ import { done, failed } from "./outcomes.ts";
 import { ABANDONED, TIMED_OUT, Turn } from "./turn.ts";
 
 const MOST_DEATHS = 3;
+
+/** Makes true what a turn came to. */
+type Ending = () => void;
 
 export class Worker {
   readonly #cluster: KitCluster;
@@ -47,20 +53,25 @@ export class Worker {
     process.turn = turn;
     process.falling?.cancel();
     try {
-      if (!(await this.#load(turn))) return;
-      if (inHand.kind === "continue") await this.#continue(turn, inHand);
-      else await this.#open(turn, inHand);
+      const end = await this.#run(turn, inHand);
+      turn.checkUnderWay();
+      end();
     } catch (error) {
       if (error !== ABANDONED) throw error;
     } finally {
-      this.#leave(turn);
+      // Otherwise its worker has died, or the process was killed: others have seen to it.
+      if (turn.isUnderWay) this.#leave(turn);
     }
   }
 
-  #leave(turn: Turn): void {
-    const { process, module } = turn;
-    // Its worker has died, or the process was killed: others have seen to it.
-    if (process.turn !== turn) return;
+  async #run(turn: Turn, inHand: Mail | Continuation): Promise<Ending> {
+    const unloadable = await this.#load(turn);
+    turn.checkUnderWay();
+    if (unloadable) return unloadable;
+    return inHand.kind === "continue" ? await this.#continue(turn, inHand) : await this.#open(turn, inHand);
+  }
+
+  #leave({ process, module }: Turn): void {
     process.turn = undefined;
     if (process.heldBack === "paused") this.#commits.holdBack(process, "paused");
     if (process.hasWork) this.#cluster.wake(process);
@@ -73,27 +84,29 @@ export class Worker {
     process.falling = clock.at(clock.now + idleAfterMs, () => this.#commits.passivate(process));
   }
 
-  /** Makes the stored state one of this version of the module. Says whether the process can run. */
-  async #load(turn: Turn): Promise<boolean> {
+  /** Makes the stored state one of this version of the module. Returns the turn's ending where that fails. */
+  async #load(turn: Turn): Promise<Ending | undefined> {
     const { process, module } = turn;
     const { now } = this.#cluster.clock;
     if (process.module && process.module !== module) {
       process.store(now);
       process.forget();
     }
-    if (process.module) return true;
+    if (process.module) return undefined;
     process.load(module, now);
     const { stored } = process;
-    if (!stored) return true;
+    if (!stored) return undefined;
     const changed = await this.#change(turn, stored);
+    turn.checkUnderWay();
     if ("error" in changed) {
-      process.forget();
-      this.#commits.quarantine(process, changed.error);
-      return false;
+      return () => {
+        process.forget();
+        this.#commits.quarantine(process, changed.error);
+      };
     }
     process.isMigrated = changed.stateText !== undefined;
     process.current = { text: changed.stateText ?? stored.text, version: module.version };
-    return true;
+    return undefined;
   }
 
   async #change(turn: Turn, { version, text }: Snapshot): Promise<Changed> {
@@ -106,24 +119,25 @@ export class Worker {
     }
   }
 
-  #open(turn: Turn, mail: Mail): void | Promise<void> {
+  #open(turn: Turn, mail: Mail): Ending | Promise<Ending> {
     const { process } = turn;
     if (mail.deaths >= MOST_DEATHS) return this.#giveUp(turn, mail);
     if (mail.kind === "start") return this.#start(turn, mail);
     if (mail.kind === "stop") return this.#stop(turn, mail);
     const { verdict, effects } = admit(process, mail, this.#cluster.clock.now, () => this.#cluster.ids.next());
     if (verdict === "stale") {
-      process.mailbox.shift();
-      this.#cluster.journal.note("message.stale", process.pid, { message: contentOf(mail) });
-      return;
+      return () => {
+        process.mailbox.shift();
+        this.#cluster.journal.note("message.stale", process.pid, { message: contentOf(mail) });
+      };
     }
-    if (verdict === "passes") return this.#commits.commit(turn, { mail, outcome: done(undefined), effects });
+    if (verdict === "passes") return () => this.#commits.commit(turn, { mail, outcome: done(undefined), effects });
     switch (mail.kind) {
       case "link":
       case "unlink":
-        if (mail.kind === "link") process.ties.setLink(mail.pid);
-        else process.ties.deleteLink(mail.pid);
-        return this.#commits.commit(turn, { mail, outcome: done(undefined), effects });
+        if (mail.kind === "link") process.ties.addLink(mail.pid, mail.ref);
+        else process.ties.removeLink(mail.pid, mail.refs);
+        return () => this.#commits.commit(turn, { mail, outcome: done(undefined), effects });
       case "exit":
         return this.#exit(turn, mail);
       case "call":
@@ -135,29 +149,26 @@ export class Worker {
     }
   }
 
-  async #start(turn: Turn, mail: MailOf<"start">): Promise<void> {
+  async #start(turn: Turn, mail: MailOf<"start">): Promise<Ending> {
     const { process } = turn;
+    const commit = { mail, outcome: done(undefined), effects: [] };
     // A process that stopped with its state kept begins again with it.
-    if (process.current) return this.#commits.commit(turn, { mail, outcome: done(undefined), effects: [] });
+    if (process.current) return () => this.#commits.commit(turn, commit);
     const { result, effects } = await this.#callbacks.take(turn, "init", JSON.parse(mail.text));
     switch (result.kind) {
       case "goes-on":
-        return this.#commits.commit(turn, {
-          mail,
-          stateText: result.stateText,
-          outcome: done(undefined),
-          effects,
-          next: result,
-        });
+        return () => this.#commits.commit(turn, { ...commit, stateText: result.stateText, effects, next: result });
       case "refuses":
-        return this.#commits.refuse(turn, mail, "init_stopped", `init stopped: ${result.reason}`);
+        return () => this.#commits.refuse(turn, mail, "init_stopped", `init stopped: ${result.reason}`);
       case "ignores":
-        return this.#commits.refuse(turn, mail, "init_ignored", "init wanted no process");
+        return () => this.#commits.refuse(turn, mail, "init_ignored", "init wanted no process");
       case "stops":
         throw new Error("init has no such return");
       case "fails":
-        this.#commits.noteFailure(process, result.failure, mail.id);
-        return this.#commits.refuse(turn, mail, "init_failed", result.failure.detail);
+        return () => {
+          this.#commits.noteFailure(process, result.failure, mail.id);
+          this.#commits.refuse(turn, mail, "init_failed", result.failure.detail);
+        };
     }
   }
 
@@ -166,31 +177,33 @@ export class Worker {
     mail: Mail,
     callback: "handleCall" | "handleCast" | "handleInfo",
     before: readonly Effect[],
-  ): Promise<void> {
+  ): Promise<Ending> {
     const { process, module } = turn;
     const content = contentOf(mail);
     if (!isHandled(module, callback)) {
       if (callback !== "handleInfo")
-        return this.#commits.fail(turn, mail, failWithoutHandler(module, callback).failure);
-      this.#cluster.journal.note("info.ignored", process.pid, { message: content });
-      return this.#commits.commit(turn, { mail, outcome: done(undefined), effects: before });
+        return () => this.#commits.fail(turn, mail, failWithoutHandler(module, callback).failure);
+      return () => {
+        this.#cluster.journal.note("info.ignored", process.pid, { message: content });
+        this.#commits.commit(turn, { mail, outcome: done(undefined), effects: before });
+      };
     }
     const cancelled = cancelTimeout(process);
     const { result, effects } = await this.#callbacks.take(turn, callback, content);
-    if (result.kind === "fails") return this.#commits.fail(turn, mail, result.failure);
+    if (result.kind === "fails") return () => this.#commits.fail(turn, mail, result.failure);
     const all = [...before, ...cancelled, ...effects];
     if (result.kind === "stops") return await this.#end(turn, mail, result, all);
     if (result.kind !== "goes-on") throw new Error(`${callback} has no such return`);
     const { stateText, replyText } = result;
     const isDeferred = mail.kind === "call" && replyText === undefined;
     const outcome = isDeferred ? undefined : done(replyText);
-    this.#commits.commit(turn, { mail, stateText, outcome, effects: all, next: result });
+    return () => this.#commits.commit(turn, { mail, stateText, outcome, effects: all, next: result });
   }
 
-  async #continue(turn: Turn, { text, deaths }: Continuation): Promise<void> {
+  async #continue(turn: Turn, { text, deaths }: Continuation): Promise<Ending> {
     const { process, module } = turn;
     const nothing = { mail: undefined, outcome: undefined, effects: [] };
-    const giveUp = (failure: TurnFailure) => {
+    const giveUp = (failure: TurnFailure) => () => {
       process.ties.undo();
       this.#commits.noteFailure(process, failure);
       this.#commits.commit(turn, nothing);
@@ -201,10 +214,10 @@ export class Worker {
     const { result, effects } = await this.#callbacks.take(turn, "handleContinue", JSON.parse(text));
     if (result.kind === "stops") return await this.#end(turn, undefined, result, effects);
     if (result.kind === "goes-on") {
-      return this.#commits.commit(turn, { ...nothing, stateText: result.stateText, effects, next: result });
+      return () => this.#commits.commit(turn, { ...nothing, stateText: result.stateText, effects, next: result });
     }
     if (result.kind !== "fails") throw new Error("handleContinue has no such return");
-    giveUp(result.failure);
+    return giveUp(result.failure);
   }
 
   /** A callback stopped the process. */
@@ -213,38 +226,37 @@ export class Worker {
     mail: Mail | undefined,
     { reason, stateText, replyText }: TurnResult & { kind: "stops" },
     effects: readonly Effect[],
-  ): Promise<void> {
+  ): Promise<Ending> {
     const last = await this.#callbacks.terminate(turn, reason, stateText);
     const isUnanswered = mail?.kind === "call" && replyText === undefined;
     const detail = `${turn.process.pid} stopped without a reply: ${reason}`;
     const outcome = isUnanswered ? failed("no_process", detail) : done(replyText);
-    this.#commits.end(turn, { mail, stateText, outcome, effects: [...effects, ...last] }, reason);
+    return () => this.#commits.end(turn, { mail, stateText, outcome, effects: [...effects, ...last] }, reason);
   }
 
-  async #stop(turn: Turn, mail: MailOf<"stop">): Promise<void> {
+  async #stop(turn: Turn, mail: MailOf<"stop">): Promise<Ending> {
     const { reason } = mail;
     const effects = await this.#callbacks.terminate(turn, reason, turn.process.current?.text);
-    this.#commits.end(turn, { mail, outcome: done(JSON.stringify({ reason })), effects }, reason);
+    return () => this.#commits.end(turn, { mail, outcome: done(JSON.stringify({ reason })), effects }, reason);
   }
 
   /** Ends the process without terminate, as in OTP, unless it traps exits, or the signal is none to it. */
-  #exit(turn: Turn, mail: MailOf<"exit">): void | Promise<void> {
+  #exit(turn: Turn, mail: MailOf<"exit">): Ending | Promise<Ending> {
     const { process, module } = turn;
     const { reason, pid } = mail;
     const commit = { mail, outcome: done(undefined), effects: [] };
     if (module.trapExit) return this.#deliver(turn, mail, "handleInfo", []);
-    if (reason === "normal" && pid !== process.pid) return this.#commits.commit(turn, commit);
-    return this.#commits.end(turn, commit, reason);
+    if (reason === "normal" && pid !== process.pid) return () => this.#commits.commit(turn, commit);
+    return () => this.#commits.end(turn, commit, reason);
   }
 
   /** A message that has ended three workers is not tried again. */
-  #giveUp(turn: Turn, mail: Mail): void {
+  #giveUp(turn: Turn, mail: Mail): Ending {
     const { failure } = failAfterDeaths(mail.deaths, `${turn.process.pid} handled this message`);
-    if (mail.kind !== "start") {
-      this.#commits.fail(turn, mail, failure, true);
-    } else {
+    if (mail.kind !== "start") return () => this.#commits.fail(turn, mail, failure, true);
+    return () => {
       this.#commits.noteFailure(turn.process, failure, mail.id);
       this.#commits.refuse(turn, mail, failure.code, failure.detail);
-    }
+    };
   }
 }

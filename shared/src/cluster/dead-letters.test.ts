@@ -79,7 +79,7 @@ test("a timer's tick, a DOWN and an exit signal come back as the infos that they
   const held = await bench.startProcess();
   const { pid, session, lease } = held;
   const down = await fail(held, [{ type: "DOWN", ref: "r", pid: "a/b", reason: "normal" }], "down");
-  const exit = await fail(held, [{ pid: "a/b", reason: "broke", linked: true }], "exit");
+  const exit = await fail(held, [{ pid: "a/b", reason: "broke", refs: ["l"] }], "exit");
   const tick = `${lease.partition}-00000000-0000-4000-8000-000000000001`;
   await bench.commit(lease, [], { acts: [["arm", tick, 1, '{"f":"","h":"","k":60000,"t":"name","m":"tick"}']] });
   await bench.commit(lease, [tick], {}, "dead");

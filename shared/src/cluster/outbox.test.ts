@@ -5,28 +5,23 @@ import { assertNoChildLeft } from "../../../test/tools/child.ts";
 import { until } from "../../../test/tools/until.ts";
 import { newMessageId } from "../process/message.ts";
 import type { Pid } from "../process/pid.ts";
-import { mailboxName, moduleOf } from "../redis/keys.ts";
+import { moduleOf } from "../redis/keys.ts";
 import { seal } from "./envelope.ts";
 import { evictSession } from "./eviction.ts";
-import type { Act, SendKind } from "./leases.ts";
+import { OutboxBench } from "./outbox.test-support.ts";
 import { Outboxes } from "./outbox.ts";
-import { type Held, ScriptBench } from "./scripts.test-support.ts";
+import type { Held } from "./scripts.test-support.ts";
 
 /** What a commit wants sent, on its way to mailboxes, watchers and groups: late, lost or doubled at each step. */
 
-const bench = new ScriptBench();
-const { keys } = bench;
-const undeliverable: Record<string, unknown>[] = [];
-let outboxes: Outboxes;
+const bench = new OutboxBench();
+const { keys, undeliverable, sendTo: send, outboxOf, commitAll, deliverOnly } = bench;
+const { deliver, untilDelivered, mailOf, contentsOf } = bench;
 let redis: ReturnType<typeof bench.server.connect>;
 
 before(async () => {
   await bench.start();
   redis = bench.server.connect();
-  bench.events.listen(({ name, fields }) => {
-    if (name === "message.undeliverable") undeliverable.push(fields);
-  });
-  outboxes = new Outboxes({ link: bench.link, keys, events: bench.events });
 });
 
 /** Whatever a test did, what it leaves in Redis fits together; the next begins without it. */
@@ -43,78 +38,6 @@ after(async () => {
   await bench.stop();
   assertNoChildLeft();
 });
-
-function send(kind: SendKind, to: string, content: unknown, options = ""): Act {
-  const isGroup = kind === "join" || kind === "leave" || kind === "publish";
-  const partition = isGroup ? keys.groupPartition(to) : keys.partitionOf(to as Pid);
-  return ["send", kind, to, newMessageId(partition), 0, options, seal(JSON.stringify(content))];
-}
-
-/** The name of a process's outbox. */
-async function outboxOf({ pid }: Held): Promise<string> {
-  return mailboxName(pid, (await bench.readRecord(pid))["i"] ?? "");
-}
-
-async function commitAll(sender: Held, ...acts: Act[]): Promise<string> {
-  assert.ok(await bench.commit(sender.lease, [], { width: 0, acts }));
-  return await outboxOf(sender);
-}
-
-/** Delivers to one partition what an outbox holds, and takes nothing out, as a node does that dies then; what was dropped. */
-async function deliverOnly(sender: Held, to: string, name: string, entries?: string[]): Promise<string[]> {
-  const { partition } = sender.lease;
-  const target = to.includes("/") ? keys.partitionOf(to as Pid) : keys.groupPartition(to);
-  const all = entries ?? (await bench.link.call<string[]>("lrange", keys.outbox(partition, name), 0, -1));
-  const args = [keys.base(target), name, sender.pid, partition, ...all];
-  const [dropped] = await bench.link.run<[string[], string[]]>("deliver", [keys.stream(target, name)], args);
-  return dropped;
-}
-
-async function deliver(sender: Held): Promise<void> {
-  await outboxes.empty(sender.lease.partition, await outboxOf(sender));
-  await untilDelivered();
-}
-
-/** Nothing is on its way any more: what a partition sends on, too. */
-async function untilDelivered(): Promise<void> {
-  const isDelivered = async () => {
-    const partitions = Array.from({ length: keys.partitions }, (_, partition) => partition);
-    const noted = await Promise.all(
-      partitions.map(async (partition) => {
-        const names = await bench.link.call<string[]>("zrange", keys.outboxes(partition), 0, -1);
-        await Promise.all(names.map((name) => outboxes.empty(partition, name)));
-        return names.length;
-      }),
-    );
-    return noted.every((count) => count === 0);
-  };
-  await until(isDelivered, { withinMs: 5_000, everyMs: 5, what: "every outbox is empty" });
-}
-
-/** What waits in a mailbox or is in hand, the oldest first. */
-async function mailOf(pid: Pid): Promise<{ kind: string; message: unknown }[]> {
-  const partition = keys.partitionOf(pid);
-  const name = mailboxName(pid, (await bench.readRecord(pid))["i"] ?? "");
-  const ids = await Promise.all(
-    ["active", "wait"].map(async (list) =>
-      (await bench.link.call<string[]>("lrange", keys.queue(partition, name, list), 0, -1)).reverse(),
-    ),
-  );
-  const read = async (id: string) => {
-    const [kind, data] = await bench.link.call<[string, string]>(
-      "hmget",
-      keys.queue(partition, name, id),
-      "name",
-      "data",
-    );
-    return { kind, message: (JSON.parse(data) as { m: unknown }).m };
-  };
-  return await Promise.all(ids.flat().map(read));
-}
-
-async function contentsOf(pid: Pid): Promise<unknown[]> {
-  return (await mailOf(pid)).map(({ message }) => message);
-}
 
 test("what was delivered and not taken out of its outbox is delivered again and taken no second time", async () => {
   const [sender, target] = [await bench.startProcess(), await bench.startProcess()];
@@ -262,13 +185,54 @@ test("a message to a process that is started by its first waits where nobody run
 test("a monitor of nobody is told so once, and so is a link", async () => {
   const sender = await bench.startProcess();
   const nobody = "nobody/here";
-  const name = await commitAll(sender, send("monitor", nobody, "ref"), send("link", nobody, { pid: sender.pid }));
+  const name = await commitAll(
+    sender,
+    send("monitor", nobody, "ref"),
+    send("link", nobody, { pid: sender.pid, ref: "l" }),
+  );
   await deliverOnly(sender, nobody, name);
   await deliver(sender);
   assert.deepEqual(await mailOf(sender.pid), [
     { kind: "down", message: { type: "DOWN", ref: "ref", pid: nobody, reason: "noproc" } },
-    { kind: "exit", message: { pid: nobody, reason: "noproc", linked: true } },
+    { kind: "exit", message: { pid: nobody, reason: "noproc", refs: ["l"] } },
   ]);
+});
+
+test("a kill between processes tells which state in a store of its own no record names any more", async () => {
+  const sender = await bench.startProcess();
+  for (const [options, isForgotten] of [
+    ["forget", true],
+    ["", false],
+  ] as const) {
+    const target = await bench.startProcess();
+    const reference = "@cold 1 1 write";
+    assert.ok(await bench.commit(target.lease, [], { stateText: reference }));
+    await commitAll(sender, send("exit", target.pid, { pid: sender.pid, reason: "kill" }, options));
+    await deliver(sender);
+    assert.deepEqual(
+      bench.wiped.filter(([pid]) => pid === target.pid),
+      isForgotten ? [[target.pid, reference]] : [],
+    );
+    assert.equal((await bench.readRecord(target.pid))["d"], isForgotten ? undefined : reference);
+  }
+});
+
+test("what is delivered does not wait for a store, and settle does", async () => {
+  const [sender, target] = [await bench.startProcess(), await bench.startProcess()];
+  assert.ok(await bench.commit(target.lease, [], { stateText: "@cold 1 1 write" }));
+  const unwiped: unknown[] = [];
+  const stopListening = bench.events.listen(
+    ({ name, fields }) => name === "state.unwiped" && unwiped.push(fields["pid"]),
+  );
+  const store = Promise.withResolvers<void>();
+  const node = new Outboxes({ link: bench.link, keys, events: bench.events, wipeState: () => store.promise });
+  await commitAll(sender, send("exit", target.pid, { pid: sender.pid, reason: "kill" }, "forget"));
+  await node.empty(sender.lease.partition, await outboxOf(sender));
+  assert.deepEqual([await bench.readRecord(target.pid), unwiped], [{}, []]);
+  store.reject(new Error("away"));
+  await node.settle();
+  assert.deepEqual(unwiped, [target.pid]);
+  stopListening();
 });
 
 test("who watches is told of an end after all that was sent before it", async () => {
@@ -282,7 +246,7 @@ test("who watches is told of an end after all that was sent before it", async ()
     acts: [send("cast", watcher.pid, "last words")],
   });
   assert.equal(last?.sent, 2);
-  await outboxes.empty(target.lease.partition, name);
+  await bench.outboxes.empty(target.lease.partition, name);
   await untilDelivered();
   assert.deepEqual(await contentsOf(watcher.pid), [
     "last words",
@@ -324,7 +288,7 @@ test("a process that joins again in its next life stays a member, however late i
     },
   );
   await deliver(again);
-  await outboxes.empty(lease.partition, before);
+  await bench.outboxes.empty(lease.partition, before);
   await untilDelivered();
   assert.deepEqual(await bench.link.call("hkeys", keys.group("choir-2")), [pid]);
 });
@@ -369,7 +333,7 @@ test("what a session has sent goes on after its end", async () => {
   await evictSession(bench.link, keys, sender.session);
   await until(
     async () => {
-      await outboxes.emptyLeftBehind(sender.lease.partition);
+      await bench.outboxes.emptyLeftBehind(sender.lease.partition);
       return (await contentsOf(target.pid)).length === 1;
     },
     { withinMs: 5_000, everyMs: 100, what: "what was left behind for a second is delivered" },

@@ -18,6 +18,8 @@ export interface OutboxOptions {
   link: RedisLink;
   keys: Keys;
   events: Events;
+  /** Forgets a state that lies in a store of its own and that no record names any more. */
+  wipeState?: (pid: Pid, reference: string) => Promise<void>;
 }
 
 interface Round {
@@ -38,6 +40,7 @@ const OWN = "!";
 export class Outboxes {
   readonly #options: OutboxOptions;
   readonly #rounds = new Map<string, Round>();
+  readonly #wipes = new Set<Promise<void>>();
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -57,9 +60,10 @@ export class Outboxes {
     return round.done;
   }
 
-  /** Waits for the rounds under way. */
+  /** Waits for the rounds under way, and for the stores that they have told. */
   async settle(): Promise<void> {
     await Promise.all([...this.#rounds.values()].map(({ done }) => done));
+    await Promise.all(this.#wipes);
   }
 
   async #run(round: Round, partition: number, name: string, key: string): Promise<void> {
@@ -98,7 +102,7 @@ export class Outboxes {
     const { link, keys, events } = this.#options;
     const stream = name === OWN ? `${OWN}${partition}` : name;
     const sender = name === OWN ? "" : name.slice(0, name.lastIndexOf("@"));
-    const [dropped, filled] = await link.run<[string[], string[]]>(
+    const [dropped, filled, wiped] = await link.run<[string[], string[], string[]]>(
       "deliver",
       [keys.stream(target, stream)],
       [keys.base(target), stream, sender, partition, ...entries],
@@ -112,6 +116,17 @@ export class Outboxes {
       });
     }
     for (const other of filled) void this.empty(target, other);
+    for (let at = 0; at < wiped.length; at += 2) this.#wipe(wiped[at] as Pid, wiped[at + 1] ?? "");
+  }
+
+  /** No round waits for a store; one that is away keeps the state until the next life of the pid writes to it. */
+  #wipe(pid: Pid, reference: string): void {
+    const { wipeState, events } = this.#options;
+    if (!wipeState) return;
+    const wipe = wipeState(pid, reference)
+      .catch((error) => events.emit("warn", "state.unwiped", { pid, reference, error: String(error) }))
+      .finally(() => this.#wipes.delete(wipe));
+    this.#wipes.add(wipe);
   }
 
   #partitionOf(entry: string): number {

@@ -134,6 +134,19 @@ test("an imported process has its state, its mail in order under new ids, and ti
   assert.ok(claimed.messages.every(({ id }) => id.startsWith(`${keys.partitionOf(pid)}-`)));
 });
 
+test("an imported process is linked to nobody, also by a link that was not handled yet", async () => {
+  const { pid: other } = await bench.startProcess();
+  const pid: Pid = `${other}-copy`;
+  const messageId = "3-00000000-0000-4000-8000-000000000001";
+  const link = { messageId, kind: "link", message: { pid: other, ref: "r" }, queuedAt: 1 };
+  const document = documentOf({ ties: { "l:a/b": "r0" }, mailbox: [link] });
+  assert.equal(await transfer.importProcess({ pid, document, replaces: false }), "idle");
+  const { n, h, i } = await bench.readRecord(pid);
+  assert.deepEqual([n, h], ["0", undefined]);
+  const partition = keys.partitionOf(pid);
+  assert.equal(await bench.link.call("exists", keys.own(partition, `${pid}@${i}`), keys.watch(partition, pid)), 0);
+});
+
 test("a process is imported where there is none, or in the place of the one that is there", async () => {
   const { pid, session, lease } = await bench.startProcess();
   const waiting = await bench.send(pid, 1);

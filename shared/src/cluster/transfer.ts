@@ -123,7 +123,8 @@ export class Transfer {
     const text = JSON.stringify(document.state) ?? "null";
     const stateText = storeState ? await storeState(pid, text) : text;
     const args = [keys.base(partition), pid, act.id, act.hash, act.keepMs, replaces ? 1 : 0, stateText];
-    args.push(...toArguments(document, partition));
+    const made = withoutLinks(document);
+    args.push(...toArguments(made, partition));
     const send = () =>
       link.run<[string, string?, number?, number?, string?]>("import", [keys.process(partition, pid)], args);
     const [verdict, detail = "", sent = 0, , reference] = await this.#sender.repeat(send, act.id);
@@ -134,7 +135,7 @@ export class Transfer {
     if (verdict === "known") readDone(detail, act);
     if (sent > 0) void outboxes.empty(partition, detail);
     if (reference) await wipeState?.(pid, reference);
-    return statusAfter(document);
+    return statusAfter(made);
   }
 }
 
@@ -190,6 +191,11 @@ function readEnvelope(text: string): { m?: unknown; t?: string } {
   } catch {
     return { m: null };
   }
+}
+
+/** A link that was not handled yet is left out: the other side has it with the process that was exported. */
+function withoutLinks(document: ProcessDocument): ProcessDocument {
+  return { ...document, mailbox: document.mailbox.filter(({ kind }) => kind !== "link") };
 }
 
 /**

@@ -9,7 +9,7 @@
 import { type Pid, partitionOf, splitPid } from "../process/pid.ts";
 
 /** Rises whenever a key, a record's field or an envelope changes its meaning. */
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 export class Keys {
   readonly prefix: string;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Step } from "../actor.ts";
 import {
   begin,
   type Case,
@@ -7,6 +8,7 @@ import {
   letPass,
   notesOf,
   order,
+  startAs,
   untilArrived,
   untilNotes,
   untilStatus,
@@ -84,6 +86,62 @@ export const ties: Case[] = [
       await driver.stop(third, "crashed");
       await letPass(driver, 20);
       assert.equal(await driver.status(one), "idle");
+    },
+  },
+  {
+    name: "drops an exit signal of an earlier life, where the link was undone and made anew",
+    run: async (driver) => {
+      const [one, other] = [await begin(driver, "trapper"), await begin(driver)];
+      await order(driver, one, { do: "link", pid: other });
+      await untilArrived(driver, one, other);
+      await driver.pause(one);
+      await driver.cast(one, {
+        run: [
+          { do: "unlink", pid: other },
+          { do: "link", pid: other },
+        ],
+      });
+      await driver.stop(other, "crashed");
+      await startAs(driver, other);
+      await driver.resume(one);
+      await untilArrived(driver, one, other);
+      await letPass(driver, 20);
+      assert.deepEqual(await exitsOf(driver, one), []);
+      await driver.stop(other, "crashed again");
+      await untilExits(driver, one, [{ type: "EXIT", pid: other, reason: "crashed again" }]);
+    },
+  },
+  {
+    name: "makes one link where two link each other at once: an end is told once, and either side can undo it",
+    run: async (driver) => {
+      const [one, other, unlinked] = [
+        await begin(driver, "trapper"),
+        await begin(driver, "trapper"),
+        await begin(driver, "trapper"),
+      ];
+      for (const pid of [other, unlinked]) {
+        await atOnce(driver, [one, [{ do: "link", pid }]], [pid, [{ do: "link", pid: one }]]);
+      }
+      await order(driver, unlinked, { do: "unlink", pid: one });
+      await untilArrived(driver, unlinked, one);
+      await driver.stop(unlinked, "crashed");
+      await driver.stop(other, "crashed");
+      await untilExits(driver, one, [{ type: "EXIT", pid: other, reason: "crashed" }]);
+      await letPass(driver, 20);
+      assert.deepEqual(await exitsOf(driver, one), [{ type: "EXIT", pid: other, reason: "crashed" }]);
+    },
+  },
+  {
+    name: "keeps the other's link where one unlinks while that is on its way",
+    run: async (driver) => {
+      for (const isFirst of [true, false]) {
+        const [one, other] = [await begin(driver, "trapper"), await begin(driver, "trapper")];
+        const both: Step[][] = [[{ do: "link", pid: other }], [{ do: "unlink", pid: other }]];
+        await atOnce(driver, [one, ...both], [other, [{ do: "link", pid: one }]]);
+        const [ending, linked] = isFirst ? [one, other] : [other, one];
+        await driver.stop(ending, "crashed");
+        await untilExits(driver, linked, [{ type: "EXIT", pid: ending, reason: "crashed" }]);
+      }
     },
   },
   {
@@ -180,4 +238,24 @@ async function untilMembers(driver: Driver, pid: string, group: string, members:
     const found = (await order(driver, pid, { do: "members", group })) as string[];
     assert.deepEqual(found.sort(), [...members].sort());
   });
+}
+
+/** Each does its turns before it hears of the other's, and both have heard in the end. */
+async function atOnce(driver: Driver, ...all: [pid: string, ...turns: Step[][]][]): Promise<void> {
+  for (const [pid] of all) await driver.pause(pid);
+  for (const [pid, ...turns] of all) for (const run of turns) await driver.cast(pid, { run });
+  for (const [pid] of all) await driver.resume(pid);
+  for (const [from] of all) for (const [to] of all) if (from !== to) await untilArrived(driver, from, to);
+}
+
+/** The exit signals that an actor has noted. */
+async function exitsOf(driver: Driver, pid: string): Promise<unknown[]> {
+  const infos = (await notesOf(driver, pid)).flatMap((note) =>
+    Array.isArray(note) && note[0] === "info" ? [note[1]] : [],
+  );
+  return infos.filter((message) => (message as { type?: string }).type === "EXIT");
+}
+
+async function untilExits(driver: Driver, pid: string, exits: unknown[]): Promise<void> {
+  await driver.until(async () => assert.deepEqual(await exitsOf(driver, pid), exits));
 }

@@ -114,6 +114,7 @@ local function doActs(at)
   --@include add
   --@include outbox
   --@include hold
+  --@include links
   local ACTS = {
     -- kind, target, id, delayMs, options, envelope
     send = { 6, function(at)
@@ -156,12 +157,13 @@ local function doActs(at)
     untie = { 1, function(at)
       call("HDEL", base .. "own:" .. name, ARGV[at])
     end },
-    -- field and text: who is to be told of this process's end
-    watch = { 2, function(at)
-      call("HSET", base .. "watch:" .. pid, ARGV[at], ARGV[at + 1])
+    -- partition, pid and reference: who is to be told of this process's end
+    watch = { 3, function(at)
+      watchLink(pid, ARGV[at], ARGV[at + 1], ARGV[at + 2])
     end },
-    unwatch = { 1, function(at)
-      call("HDEL", base .. "watch:" .. pid, ARGV[at])
+    -- pid and references
+    unwatch = { 2, function(at)
+      unwatchLink(pid, ARGV[at], ARGV[at + 1])
     end },
     -- id and outcome of a call that was deferred
     answer = { 2, function(at)

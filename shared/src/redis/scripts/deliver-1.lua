@@ -14,7 +14,8 @@
 --
 -- KEYS[1] the last number that was taken of the stream
 -- ARGV base, stream, sender pid, sender's partition, entries … (lib/outbox.lua)
--- Returns {{target, id, why, …}, {name, …}}: what was dropped, and which outboxes of this partition gained something
+-- Returns {{target, id, why, …}, {name, …}, {pid, reference, …}}: what was dropped, which outboxes of this partition gained
+--   something, and of whom a state lies in a store of its own that no record names any more
 --@include partition
 --@include queue
 --@include add
@@ -34,7 +35,7 @@ local ENTRY = "^" .. string.rep(LINE, 7) .. "(.*)$"
 local stream, sender, senderPartition = ARGV[2], ARGV[3], ARGV[4]
 local now = clock()
 local last = tonumber(call("GET", KEYS[1]) or 0)
-local dropped, filled = {}, {}
+local dropped, filled, wiped = {}, {}, {}
 
 local function drop(target, id, why)
   dropped[#dropped + 1] = target
@@ -78,11 +79,15 @@ local DO = {
   stop = mail,
   exit = function(kind, target, id, delay, options, envelope)
     local signal = cjson.decode(contentOf(envelope))
-    if signal.linked or signal.reason ~= "kill" then
+    if signal.refs or signal.reason ~= "kill" then
       mail(kind, target, id, delay, options, envelope)
     elseif isThere(target) then
-      local name = endLife(recordOf(target), target, "killed", options ~= "forget", now)
+      local name, _, _, reference = endLife(recordOf(target), target, "killed", options ~= "forget", now)
       filled[name] = true
+      if reference ~= "" then
+        wiped[#wiped + 1] = target
+        wiped[#wiped + 1] = reference
+      end
     else
       drop(target, id, "no_process")
     end
@@ -90,12 +95,14 @@ local DO = {
   down = mail,
   unlink = mail,
   link = function(kind, target, id, delay, options, envelope)
+    local ref = cjson.decode(contentOf(envelope)).ref
     if isThere(target) then
+      --@include links
       -- Noted at once: it may end before it handles the message.
-      call("HSET", base .. "watch:" .. target, "l:" .. sender, senderPartition .. " " .. sender)
+      watchLink(target, senderPartition, sender, ref)
       mail(kind, target, id, delay, options, envelope)
     else
-      tellNoproc("exit", { pid = target, reason = "noproc", linked = true })
+      tellNoproc("exit", { pid = target, reason = "noproc", refs = { ref } })
     end
   end,
   start = function(_, target, id, _, options, envelope)
@@ -162,4 +169,4 @@ local names = {}
 for name in pairs(filled) do
   names[#names + 1] = name
 end
-return { dropped, names }
+return { dropped, names, wiped }

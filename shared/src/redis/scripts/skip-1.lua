@@ -1,8 +1,8 @@
 -- Drops what would be handled next of a process that is held back by a person: the continuation that it is owed, else the
 -- message at the head. Whoever waits for that message is told `skipped`.
 --
--- A timer's tick takes its timer with it, a DOWN its monitor and an exit signal its link: each would otherwise stand in the
--- books for ever.
+-- A timer's tick takes its timer with it, a DOWN its monitor, an exit signal and an unlink the references of the link that
+-- they name: each would otherwise stand in the books for ever.
 --
 -- Atomic because: the head may be another one by the time that it is dropped. Refused while a live worker may have the
 -- process in memory: it ends its lease at once, or when its turn has ended. What a dead worker had in hand is at the head.
@@ -71,7 +71,8 @@ if kind == "start" then
   return { "start" }
 end
 
--- The tie that a message is about, or nil. `m` stands last in an envelope.
+-- The tie that a message is about, or nil; of a timer its name, of a link the other and the references that the message
+-- names. `m` stands last in an envelope.
 local function tieOf()
   local isDecoded, decoded = pcall(cjson.decode, envelope)
   if not isDecoded or type(decoded) ~= "table" then
@@ -82,8 +83,12 @@ local function tieOf()
     return "t:" .. decoded.t, decoded.t
   elseif kind == "down" and type(content.ref) == "string" then
     return "m:" .. content.ref
-  elseif kind == "exit" and content.linked and type(content.pid) == "string" then
-    return "l:" .. content.pid
+  elseif (kind == "exit" or kind == "unlink") and type(content.refs) == "table" and type(content.pid) == "string" then
+    local refs = {}
+    for _, ref in ipairs(content.refs) do
+      refs[#refs + 1] = tostring(ref)
+    end
+    return "l:" .. content.pid, nil, content.pid, table.concat(refs, " ")
   end
 end
 
@@ -104,10 +109,20 @@ else
     call("HINCRBY", KEYS[1], "x", -1)
   end
 end
-local tie, timer = tieOf()
+local tie, timer, linked, refs = tieOf()
 if tie then
-  call("HDEL", base .. "own:" .. name, tie)
-  call("HDEL", base .. "watch:" .. pid, tie)
+  local own = base .. "own:" .. name
+  local left = ""
+  if linked then
+    --@include links
+    unwatchLink(pid, linked, refs)
+    left = without(call("HGET", own, tie) or "", refs)
+  end
+  if left == "" then
+    call("HDEL", own, tie)
+  else
+    call("HSET", own, tie, left)
+  end
 end
 local session, hash, keepMs = string.match(envelope, ENVELOPE)
 settle(id, session or "", hash or "", keepMs or "60000",

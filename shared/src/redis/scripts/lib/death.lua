@@ -1,6 +1,6 @@
--- What follows from the end of an incarnation: those who watched it are told, in its own outbox, after all that it sent;
--- it leaves its groups and ends its monitors; calls that it had not answered get their answer. Returns how many entries
--- the outbox gained.
+-- What follows from the end of an incarnation: those who watched it are told, in its own outbox, after all that it sent,
+-- and whom it was linked to with all references of the link (lib/links.lua); it leaves its groups and ends its monitors;
+-- calls that it had not answered get their answer. Returns how many entries the outbox gained.
 local NEVER_ANSWERED =
   '{"status":"dropped","error":{"code":"no_process","detail":"the process stopped before it answered this call"}}'
 
@@ -16,10 +16,13 @@ local function announceDeath(key, pid, name, reason, now)
   local watchers = call("HGETALL", watch)
   for at = 1, #watchers, 2 do
     local ref = watchers[at]
-    local partition, watcher = string.match(watchers[at + 1], "^(%d+) (.+)$")
+    local partition, watcher, links = string.match(watchers[at + 1], "^(%d+) (%S+) ?(.*)$")
     local facts = { pid = pid, reason = reason }
     if string.sub(ref, 1, 2) == "l:" then
-      facts.linked = true
+      facts.refs = {}
+      for link in string.gmatch(links, "%S+") do
+        facts.refs[#facts.refs + 1] = link
+      end
       send("exit", partition, watcher, cjson.encode(facts))
     else
       facts.ref = ref

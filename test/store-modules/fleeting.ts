@@ -1,0 +1,3 @@
+import { defineKeep } from "./_keep.ts";
+
+export default defineKeep("fleeting", "cold", "never");
