@@ -146,7 +146,7 @@ test("the page lists every kind of tie", () => {
   const ties = new Ties();
   ties.setTimer("<name>", { id: "", dueAt: 0 });
   ties.setMonitor("<ref>", "a/b");
-  ties.setLink("<pid>" as "a/b");
+  ties.addLink("<pid>" as "a/b", "<ref>");
   ties.setMember("<group>");
   assertSame(
     readColumns("Ties"),

@@ -75,3 +75,16 @@ test("metrics count requests by route and status, and never by a path that a cli
   assert.match(text, /process_cpu_user_seconds_total/);
   assert.doesNotMatch(text, /alice|made/);
 });
+
+test("a request that acts is refused where it comes from a page of another site", async () => {
+  await using door = await openDoor();
+  const host = `127.0.0.1:${door.port}`;
+  const kill = (origin: string) => door.ask("POST", "/v1/processes/a/b/kill", { headers: { origin, host } });
+  for (const origin of ["http://evil.example", "null", "", "http://127.0.0.1:1", `http://${host}.evil.example`]) {
+    const { status, json } = await kill(origin);
+    assert.deepEqual([status, json["code"]], [403, "cross_site"], origin);
+  }
+  assert.equal((await kill(`http://${host}`)).json["code"], "internal_error", "it has reached what is behind the door");
+  const reading = await door.ask("GET", "/openapi.json", { headers: { origin: "http://evil.example" } });
+  assert.equal(reading.status, 200);
+});

@@ -17,6 +17,7 @@ import { describeRoutes } from "./openapi.ts";
 import { type Authorize, guardWith } from "./request/authorize.ts";
 import type { Modules } from "./request/check-message.ts";
 import { readInput } from "./request/input.ts";
+import { refuseCrossSite } from "./request/origin.ts";
 import { type Answer, HttpProblem, Responder } from "./respond.ts";
 import { batchRoutes } from "./routes/batch.ts";
 import { bulkRoutes } from "./routes/bulk.ts";
@@ -30,6 +31,7 @@ import { operationRoutes } from "./routes/operations.ts";
 import { processRoutes } from "./routes/processes.ts";
 import type { Route } from "./routes/route.ts";
 import { transferRoutes } from "./routes/transfer.ts";
+import { workRoutes } from "./routes/work.ts";
 
 export interface AppParts {
   messenger: Messenger;
@@ -46,6 +48,8 @@ export interface AppParts {
   /** Guards everything but `/health` and `/ready` where it is given. */
   token?: string;
   /** Whether this node has joined the cluster; until then what needs it is refused. */
+  /** The cluster's time, in ms since the epoch. */
+  now(): number;
   isOpen(): boolean;
   isDraining(): boolean;
 }
@@ -58,12 +62,13 @@ export function createApp(parts: AppParts): Express {
   app.enable("case sensitive routing").enable("strict routing");
 
   for (const route of routes) {
-    const exchange = exchangeFor(route.method.toUpperCase(), route.path);
+    const exchange = exchangeFor(route.method === "all" ? "other" : route.method.toUpperCase(), route.path);
     const guard = route.isPublic ? () => {} : authorize;
-    const needsCluster = route.path.startsWith("/v1/");
-    app[route.method](route.path, (req, res) =>
+    const needsCluster = /^\/(api\/)?v1\//.test(route.path);
+    app.route(route.path)[route.method]((req, res) =>
       exchange(res, async () => {
         guard(req);
+        refuseCrossSite(req);
         if (needsCluster && !parts.isOpen()) throw notJoined();
         return route.handle(await readInput(route, req, res));
       }),
@@ -82,8 +87,8 @@ export function createApp(parts: AppParts): Express {
 
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
-  const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics, isOpen, isDraining } =
-    parts;
+  const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics } = parts;
+  const { name, now, isOpen, isDraining } = parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -101,6 +106,7 @@ function listRoutes(parts: AppParts): Route[] {
     ...groupRoutes(messenger, snapshot, modules),
     ...moduleRoutes({ modules, tryMigration }),
     ...messageRoutes(messenger, snapshot, isDraining),
+    ...workRoutes({ messenger, snapshot, modules, name, now }),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];
   return routes;
@@ -129,7 +135,7 @@ function createExchanges({ metrics, log, name, isDraining }: AppParts) {
 
 function methodsByPath(routes: readonly Route[]): Map<string, string> {
   const allowed = new Map<string, string>();
-  for (const { method, path } of routes) {
+  for (const { method, path } of routes.filter((route) => route.method !== "all")) {
     const methods = method === "get" ? "GET, HEAD" : method.toUpperCase();
     allowed.set(path, [allowed.get(path), methods].filter(Boolean).join(", "));
   }

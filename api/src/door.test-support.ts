@@ -53,6 +53,7 @@ export function partsForRefusing(): AppParts {
     metrics: new ApiMetrics(new Events()),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",
+    now: Date.now,
     isOpen: () => true,
     isDraining: () => false,
   };

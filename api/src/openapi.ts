@@ -11,18 +11,19 @@ import * as aboutModules from "./routes/module-schemas.ts";
 import * as operate from "./routes/operate-schemas.ts";
 import type { AnswerDescription, Route } from "./routes/route.ts";
 import * as common from "./routes/schemas.ts";
+import * as work from "./routes/work-schemas.ts";
 
 type Json = Record<string, unknown>;
 
 const ANY_ROUTE: readonly ErrorCode[] = ["invalid_request", "internal_error"];
 const GUARDED_ROUTE: readonly ErrorCode[] = ["unauthorized", "redis_unavailable"];
-const schemas = { ...common, ...operate, ...aboutModules };
+const schemas = { ...common, ...operate, ...aboutModules, ...work };
 const NAMES = new Map<z.ZodType, string>(Object.entries(schemas).map(([name, schema]) => [schema, name]));
 
 export function describeRoutes(routes: readonly Route[], modules: ReadonlyMap<string, ServerModule>): Json {
   const paths: Record<string, Json> = {};
   const components = describeSchemas();
-  for (const route of routes) {
+  for (const route of routes.filter(({ method }) => method !== "all")) {
     const path = toTemplate(route.path);
     paths[path] = { ...paths[path], [route.method]: describeRoute(route) };
   }
@@ -56,13 +57,16 @@ function describeRoute(route: Route): Json {
     operationId: route.name,
     summary: route.summary,
     parameters: [...pathParameters(route), ...queryParameters(route), ...headerParameters(route)],
-    responses: { ...describeAnswers(route), ...describeProblems(route) },
+    responses: mergeResponses(describeAnswers(route), describeProblems(route)),
   };
   if (route.isPublic) description["security"] = [];
   if (route.body) {
     description["requestBody"] = {
       required: !route.isBodyOptional,
-      content: { "application/json": { schema: refTo(route.body) } },
+      content: {
+        "application/json": { schema: refTo(route.body) },
+        ...(route.readBody && { "*/*": { schema: refTo(route.body) } }),
+      },
     };
   }
   return description;
@@ -114,7 +118,23 @@ function headerParameters(route: Route): Json[] {
   return [];
 }
 
-function describeAnswers({ answers }: Route): Json {
+/** A status can stand for an answer and for problems, told apart by their content types. */
+function mergeResponses(answers: Record<string, Json>, problems: Record<string, Json>): Json {
+  const merged: Json = { ...answers, ...problems };
+  for (const [status, answer] of Object.entries(answers)) {
+    const problem = problems[status];
+    if (!problem) continue;
+    const description = `${answer["description"]}; ${problem["description"]}`;
+    merged[status] = {
+      ...problem,
+      description,
+      content: { ...(answer["content"] as Json), ...(problem["content"] as Json) },
+    };
+  }
+  return merged;
+}
+
+function describeAnswers({ answers }: Route): Record<string, Json> {
   return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer)]));
 }
 
@@ -126,8 +146,10 @@ function describeAnswer({ description, schema, text, headers }: AnswerDescriptio
 }
 
 /** One response per status; the codes it can carry stand in its schema. */
-function describeProblems(route: Route): Json {
-  const codes = new Set([...route.problems, ...ANY_ROUTE, ...(route.isPublic ? [] : GUARDED_ROUTE)]);
+function describeProblems(route: Route): Record<string, Json> {
+  const acting: ErrorCode[] = route.method === "get" ? [] : ["cross_site"];
+  const guarded = route.isPublic ? [] : GUARDED_ROUTE;
+  const codes = new Set([...route.problems, ...ANY_ROUTE, ...guarded, ...acting]);
   const byStatus = Object.groupBy(codes, (code) => ERRORS[code][0]);
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, group = []]) => [status, describeProblem(Number(status), group)]),

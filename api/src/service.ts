@@ -46,7 +46,8 @@ export class ApiService implements Part {
     const isStorageFull = () => storage.isFull;
     const resolveState = (pid: Pid, reference: string) => stores.resolve(pid, reference);
     const wipeState = (pid: Pid, reference: string) => stores.wipe(pid, incarnationOf(pid, reference), reference);
-    const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes: new Outboxes({ link, keys, events }) };
+    const outboxes = new Outboxes({ link, keys, events, wipeState });
+    const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes };
     const messenger = new Messenger({ ...sending, subscriber, clock });
     const metrics = new ApiMetrics(events);
     const app = createApp({
@@ -62,6 +63,7 @@ export class ApiService implements Part {
       log,
       name,
       ...(token !== undefined && { token }),
+      now: () => clock.now(),
       isOpen: () => this.#isOpen,
       isDraining: () => this.#server.isDraining,
     });

@@ -5,12 +5,13 @@ import { isPidPart, type Pid, toPid } from "@genserverless/shared/process/pid.ts
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import type { Request, Response } from "express";
 import type { Route } from "../routes/route.ts";
-import { readJsonBody } from "./json-body.ts";
+import { readBytes, readJsonBody } from "./json-body.ts";
 import { validate } from "./validate.ts";
 
 type Params = Readonly<Record<string, string>>;
 
 export interface Input<Body = unknown, Query = unknown> {
+  method: string;
   params: Params;
   query: Query;
   body: Body;
@@ -22,10 +23,16 @@ export interface Input<Body = unknown, Query = unknown> {
 }
 
 export async function readInput(route: Route, req: Request, res: Response): Promise<Input> {
-  const query = readQuery(route, req.url);
-  const idempotency = route.method === "post" ? readIdempotencyKey(req) : NONE;
-  const body = route.body ? validate(route.body, await readJsonBody(req, route), "the body") : undefined;
-  return { params: req.params as Params, query, body, idempotency, headers: req.headers, isGone: () => res.destroyed };
+  const { method, headers, params } = req;
+  const query = route.readBody ? undefined : readQuery(route, req.url);
+  const idempotency = method === "POST" ? readIdempotencyKey(req) : NONE;
+  const body = await readBody(route, req);
+  return { method, params: params as Params, query, body, idempotency, headers, isGone: () => res.destroyed };
+}
+
+async function readBody(route: Route, req: Request): Promise<unknown> {
+  if (route.readBody) return route.readBody(await readBytes(req, route.mostBodyBytes));
+  return route.body && validate(route.body, await readJsonBody(req, route), "the body");
 }
 
 /** The pid that a path of the form `…/:module/:key…` names. */

@@ -53,7 +53,7 @@ function refuseOtherMedia(req: IncomingMessage): void {
 }
 
 /** What is left unread of a body that is too large is read and thrown away by Node once the answer is out. */
-function readBytes(req: IncomingMessage, most: number): Promise<Buffer> {
+export function readBytes(req: IncomingMessage, most = MAX_BODY_BYTES): Promise<Buffer> {
   const tooLarge = () => new ClusterError("body_too_large", `the limit is ${most} bytes`);
   if (Number(req.headers["content-length"]) > most) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {

@@ -19,7 +19,8 @@ export interface AnswerDescription {
 }
 
 export interface Route<Body = unknown, Query = unknown> {
-  readonly method: "get" | "post" | "delete";
+  /** `all` takes what no other route of the path does; it is no part of the OpenAPI document. */
+  readonly method: "get" | "post" | "delete" | "all";
   /** In Express's form, e.g. `/v1/messages/:id`. */
   readonly path: string;
   readonly name: string;
@@ -29,6 +30,8 @@ export interface Route<Body = unknown, Query = unknown> {
   readonly body?: z.ZodType<Body>;
   /** A request without a body counts as `{}`. */
   readonly isBodyOptional?: true;
+  /** Makes the body of its bytes, whatever Content-Type and query the request has; `body` only describes it then. */
+  readonly readBody?: (bytes: Buffer) => Body;
   /** 1 MiB unless given. */
   readonly mostBodyBytes?: number;
   readonly query?: z.ZodType<Query>;
