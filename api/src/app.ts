@@ -9,9 +9,11 @@ import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts"
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
+import type { EventStreams } from "./event-stream.ts";
 import type { ApiMetrics } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { type Authorize, guardWith } from "./request/authorize.ts";
@@ -24,6 +26,7 @@ import { bulkRoutes } from "./routes/bulk.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { groupRoutes } from "./routes/groups.ts";
+import { logRoutes } from "./routes/logs.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { messagingRoutes } from "./routes/messaging.ts";
 import { type ModuleParts, moduleRoutes } from "./routes/modules.ts";
@@ -50,6 +53,9 @@ export interface AppParts {
   /** Whether this node has joined the cluster; until then what needs it is refused. */
   /** The cluster's time, in ms since the epoch. */
   now(): number;
+  /** What it answers with that goes on, to be ended when the node leaves. */
+  streams?: EventStreams;
+  logs: LogFeed;
   isOpen(): boolean;
   isDraining(): boolean;
 }
@@ -88,7 +94,7 @@ export function createApp(parts: AppParts): Express {
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
   const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics } = parts;
-  const { name, now, isOpen, isDraining } = parts;
+  const { name, now, logs, isOpen, isDraining } = parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -107,14 +113,15 @@ function listRoutes(parts: AppParts): Route[] {
     ...moduleRoutes({ modules, tryMigration }),
     ...messageRoutes(messenger, snapshot, isDraining),
     ...workRoutes({ messenger, snapshot, modules, name, now }),
+    ...logRoutes(logs),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];
   return routes;
 }
 
 /** An exchange answers a request with what is produced or thrown for it, counts and times it under its route's name. */
-function createExchanges({ metrics, log, name, isDraining }: AppParts) {
-  const respond = new Responder(name, isDraining, log);
+function createExchanges({ metrics, log, name, streams, isDraining }: AppParts) {
+  const respond = new Responder(name, isDraining, log, streams);
   return (method: string, route: string) => {
     const observe = metrics.forRoute(method, route);
     return async (res: Response, produce: () => Promise<Answer> | Answer): Promise<void> => {

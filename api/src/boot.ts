@@ -1,3 +1,4 @@
+import { LogShipper } from "@genserverless/shared/logs/log-shipper.ts";
 import { Lifecycle, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { prepareStores } from "@genserverless/shared/stores/open-stores.ts";
@@ -8,14 +9,15 @@ import { ApiService } from "./service.ts";
 
 try {
   const settings = readApiSettings(process.env);
-  const log = createLog(`api@${settings.cluster.nodeName}`);
+  const shipper = new LogShipper();
+  const log = createLog(`api@${settings.cluster.nodeName}`, process.env, 1, shipper);
   const folders = new ModuleFolders(settings.cluster.modulesDirs, {
     onChange: (_all, changed) => log.info({ modules: changed }, "modules.changed"),
     onError: (error) => log.error({ error: error.message }, "module.broken"),
   });
   await folders.load();
   const openStores = await prepareStores(readStoreSettings(process.env), settings.cluster.keyPrefix);
-  const service = new ApiService(settings, { modules: () => folders.modules, openStores, log });
+  const service = new ApiService(settings, { modules: () => folders.modules, openStores, log, shipper });
   await runUntilSignalled(new Lifecycle([folders, service]), (error) => log.fatal(String(error)));
 } catch (error) {
   createLog("api", {}).fatal((error as Error).message);

@@ -6,6 +6,8 @@ import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts"
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
+import { createNodeRegistry } from "@genserverless/shared/metrics/node-metrics.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
@@ -50,7 +52,8 @@ export function partsForRefusing(): AppParts {
     transfer: nothingBehind<Transfer>("transfer"),
     modules: () => NO_MODULES,
     tryMigration: () => Promise.reject(new Error("a migration was tried")),
-    metrics: new ApiMetrics(new Events()),
+    metrics: new ApiMetrics(createNodeRegistry({ events: new Events() })),
+    logs: nothingBehind<LogFeed>("logs"),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",
     now: Date.now,

@@ -1,20 +1,22 @@
-/** What this node counts about its requests, beside Node's own figures, in the form that Prometheus reads. */
+/** What an api counts about its requests, beside what every node counts, in the form that Prometheus reads. */
 
-import type { Events } from "@genserverless/shared/service/events.ts";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Durations } from "@genserverless/shared/service/durations.ts";
+import { Gauge, Histogram, type Registry } from "prom-client";
 
 type Observe = (status: number, seconds: number) => void;
 
 export class ApiMetrics {
-  readonly registry = new Registry();
+  readonly registry: Registry;
   /** Requests that were taken and not yet answered. */
   inFlight = 0;
 
   readonly #durations: Histogram<"method" | "route" | "status">;
+  readonly #calls = new Durations();
+  #requests = 0;
+  #takenAt = performance.now();
 
-  constructor(events: Events) {
-    this.#countEvents(events);
-    collectDefaultMetrics({ register: this.registry });
+  constructor(registry: Registry) {
+    this.registry = registry;
     this.#durations = new Histogram({
       name: "http_request_duration_seconds",
       help: "Time from the request's head to its answer",
@@ -33,20 +35,23 @@ export class ApiMetrics {
     });
   }
 
-  #countEvents(events: Events): void {
-    const counter = new Counter({
-      name: "cluster_events_total",
-      help: "What happened in this node, by the event's name",
-      labelNames: ["name"],
-      registers: [this.registry],
-    });
-    events.listen(({ name }) => counter.inc({ name }));
+  /** What the heartbeat tells: requests a second, and how long calls took, since that was last taken. */
+  take(): { rate: number; p50Ms: number; p99Ms: number } {
+    const now = performance.now();
+    const rate = (this.#requests * 1_000) / Math.max(1, now - this.#takenAt);
+    const { p50Ms, p99Ms } = this.#calls.take();
+    this.#requests = 0;
+    this.#takenAt = now;
+    return { rate: toHundredths(rate), p50Ms: toHundredths(p50Ms), p99Ms: toHundredths(p99Ms) };
   }
 
   /** The observer of one route; it keeps a labelled child per status, for looking one up costs as much as observing. */
   forRoute(method: string, route: string): Observe {
     const children = new Map<number, Histogram.Internal<"method" | "route" | "status">>();
+    const isCall = route.endsWith("/call");
     return (status, seconds) => {
+      this.#requests += 1;
+      if (isCall) this.#calls.note(seconds * 1_000);
       let child = children.get(status);
       if (!child) {
         child = this.#durations.labels({ method, route, status: String(status) });
@@ -55,4 +60,8 @@ export class ApiMetrics {
       child.observe(seconds);
     };
   }
+}
+
+function toHundredths(value: number): number {
+  return Math.round(value * 100) / 100;
 }

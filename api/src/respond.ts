@@ -10,6 +10,7 @@ import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts
 import { ClusterError, ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import { StoreUnavailable } from "@genserverless/shared/stores/store.ts";
+import { type EventStream, EventStreams } from "./event-stream.ts";
 
 export interface Answer {
   status: number;
@@ -17,6 +18,8 @@ export interface Answer {
   json?: unknown;
   /** A body that is text already, with its content type. */
   text?: { type: string; body: string };
+  /** The answer goes on: server-sent events. */
+  stream?: (stream: EventStream) => void;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -42,9 +45,11 @@ export class Responder {
   readonly #servedBy: string;
   readonly #isDraining: () => boolean;
   readonly #log: Logger;
+  readonly #streams: EventStreams;
 
   /** `isDraining` makes every answer close its connection, so that a node that leaves is not held by keep-alive. */
-  constructor(servedBy: string, isDraining: () => boolean, log: Logger) {
+  constructor(servedBy: string, isDraining: () => boolean, log: Logger, streams = new EventStreams()) {
+    this.#streams = streams;
     this.#servedBy = servedBy;
     this.#isDraining = isDraining;
     this.#log = log;
@@ -52,6 +57,7 @@ export class Responder {
 
   /** Returns the status that was sent. */
   send(res: ServerResponse, answer: Answer): number {
+    if (answer.stream) return this.#stream(res, answer, answer.stream);
     if (answer.json !== undefined) return this.#write(res, answer, "application/json", JSON.stringify(answer.json));
     if (answer.text) return this.#write(res, answer, answer.text.type, answer.text.body);
     return this.#write(res, answer, undefined, "");
@@ -63,6 +69,16 @@ export class Responder {
     const [status] = ERRORS[problem.code];
     const answer = { status, headers: problemHeaders(problem, status) };
     return this.#write(res, answer, "application/problem+json", JSON.stringify(problemDocument(problem)));
+  }
+
+  #stream(res: ServerResponse, { status }: Answer, begin: (stream: EventStream) => void): number {
+    if (res.headersSent || res.destroyed) return status;
+    const headers = { "content-type": "text/event-stream", "cache-control": "no-store", "x-served-by": this.#servedBy };
+    res.writeHead(status, headers);
+    res.flushHeaders();
+    if (this.#isDraining()) res.end();
+    else begin(this.#streams.add(res));
+    return status;
   }
 
   #write(res: ServerResponse, answer: Answer, type: string | undefined, body: string): number {

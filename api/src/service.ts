@@ -11,6 +11,9 @@ import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
 import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
+import type { LogShipper } from "@genserverless/shared/logs/log-shipper.ts";
+import { createNodeRegistry } from "@genserverless/shared/metrics/node-metrics.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
@@ -19,6 +22,7 @@ import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
+import { EventStreams } from "./event-stream.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { tryMigration } from "./migration.ts";
 import type { Modules } from "./request/check-message.ts";
@@ -28,16 +32,18 @@ export interface ApiParts {
   modules: Modules;
   openStores: (events: Events) => StateStores;
   log: Logger;
+  shipper: LogShipper;
 }
 
 export class ApiService implements Part {
   readonly #server: ApiServer;
   readonly #inside: Lifecycle;
+  readonly #streams = new EventStreams();
   #isOpen = false;
 
-  constructor(settings: ApiSettings, { modules, openStores, log }: ApiParts) {
+  constructor(settings: ApiSettings, { modules, openStores, log, shipper }: ApiParts) {
     const { cluster, host, port, drainMs, token } = settings;
-    const node = createNode("api", cluster, log);
+    const node = createNode("api", cluster, log, shipper);
     const { link, keys, subscriber, clock, events, name } = node;
     const stores = openStores(events);
     const storage = new StorageWatch(link);
@@ -49,7 +55,7 @@ export class ApiService implements Part {
     const outboxes = new Outboxes({ link, keys, events, wipeState });
     const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes };
     const messenger = new Messenger({ ...sending, subscriber, clock });
-    const metrics = new ApiMetrics(events);
+    const metrics = new ApiMetrics(createNodeRegistry({ events, link }));
     const app = createApp({
       messenger,
       snapshot: new Snapshot(link, keys, resolveState),
@@ -60,6 +66,8 @@ export class ApiService implements Part {
       tryMigration: (module, version) =>
         tryMigration({ link, keys, modulesDirs: cluster.modulesDirs, resolveState }, module, version),
       metrics,
+      logs: new LogFeed(link, keys),
+      streams: this.#streams,
       log,
       name,
       ...(token !== undefined && { token }),
@@ -69,7 +77,16 @@ export class ApiService implements Part {
     });
     const inFlight = () => metrics.inFlight;
     this.#server = new ApiServer({ app, host, port, drainMs, name, events, inFlight });
-    this.#inside = new Lifecycle([link, subscriber, clock, stores, storage, messenger, node.join()]);
+    this.#inside = new Lifecycle([
+      link,
+      shipper,
+      subscriber,
+      clock,
+      stores,
+      storage,
+      messenger,
+      node.join({ describe: () => metrics.take() }),
+    ]);
   }
 
   async start(): Promise<void> {
@@ -79,6 +96,7 @@ export class ApiService implements Part {
   }
 
   async stop(): Promise<void> {
+    this.#streams.endAll();
     await this.#server.drain();
     await this.#inside.stop();
     await this.#server.stop();

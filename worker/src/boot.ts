@@ -1,5 +1,6 @@
 import { createNode } from "@genserverless/shared/cluster/node.ts";
-import { Lifecycle, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
+import { LogShipper } from "@genserverless/shared/logs/log-shipper.ts";
+import { Lifecycle, type Part, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { prepareStores } from "@genserverless/shared/stores/open-stores.ts";
 import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
@@ -11,8 +12,9 @@ import { Worker } from "./worker.ts";
 
 try {
   const settings = readWorkerSettings(process.env);
-  const log = createLog(`worker@${settings.cluster.nodeName}`);
-  const node = createNode("worker", settings.cluster, log);
+  const shipper = new LogShipper();
+  const log = createLog(`worker@${settings.cluster.nodeName}`, process.env, 1, shipper);
+  const node = createNode("worker", settings.cluster, log, shipper);
   const folders = new ModuleFolders(settings.cluster.modulesDirs, {
     onChange: (all, changed) => void worker.learn(changed.map((name) => all.get(name) as ServerModule)),
     onError: (error) => node.events.emit("error", "module.broken", { error: error.message }),
@@ -26,7 +28,15 @@ try {
   for (const event of ["unhandledRejection", "uncaughtException"] as const) {
     process.on(event, (error: unknown) => node.events.emit("error", "module.stray", { error: describeError(error) }));
   }
-  const parts = new Lifecycle([node.link, node.subscriber, stores, worker, folders]);
+  const doors = settings.metrics ? [await openMetrics(settings.metrics)] : [];
+  const parts = new Lifecycle([...doors, node.link, shipper, node.subscriber, stores, worker, folders]);
+
+  /** What it takes is loaded only where it is wanted: a worker boots faster without. */
+  async function openMetrics(door: { host: string; port: number }): Promise<Part> {
+    const { MetricsServer } = await import("@genserverless/shared/metrics/metrics-server.ts");
+    const { createWorkerRegistry } = await import("./metrics.ts");
+    return new MetricsServer({ ...door, registry: createWorkerRegistry(node, worker), events: node.events });
+  }
   await runUntilSignalled(parts, (error) => log.fatal(String(error)));
 } catch (error) {
   createLog("worker", {}).fatal((error as Error).message);

@@ -1,5 +1,5 @@
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
-import { readInteger } from "@genserverless/shared/service/env.ts";
+import { readInteger, readText } from "@genserverless/shared/service/env.ts";
 
 export interface WorkerSettings {
   cluster: ClusterSettings;
@@ -7,12 +7,18 @@ export interface WorkerSettings {
   mostActivations: number;
   /** How many processes may be in a turn at once. */
   mostRunning: number;
+  /** Where /metrics is answered; absent where it is not. */
+  metrics?: { host: string; port: number };
 }
 
 export function readWorkerSettings(env: Record<string, string | undefined>): WorkerSettings {
+  const metricsPort = readText(env, "METRICS_PORT", "");
   return {
     cluster: readClusterSettings(env),
     mostActivations: readInteger(env, "MOST_ACTIVATIONS", 20_000, 1, 10_000_000),
     mostRunning: readInteger(env, "MOST_RUNNING", 2_000, 1, 1_000_000),
+    ...(metricsPort !== "" && {
+      metrics: { host: readText(env, "HOST", "127.0.0.1"), port: readInteger(env, "METRICS_PORT", 0, 0, 65_535) },
+    }),
   };
 }

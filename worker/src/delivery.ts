@@ -11,8 +11,8 @@ export interface Delivery {
   message: Fetched;
 }
 
-/** Reads what enqueue publishes: pid, epoch, revision, id, kind and envelope, a line each. */
-export function readDelivery(text: string): Delivery {
+/** Reads what enqueue publishes: pid, epoch, revision, id, kind and envelope, a line each. It was queued just `now`. */
+export function readDelivery(text: string, now: number): Delivery {
   const [pid, epoch, revision, id, kind, envelope] = text.split("\n") as [
     Pid,
     string,
@@ -21,5 +21,6 @@ export function readDelivery(text: string): Delivery {
     MessageKind,
     string,
   ];
-  return { pid, epoch, revision: Number(revision), message: { id, kind, envelope, deaths: 0, blame: "", tries: 0 } };
+  const message = { id, kind, envelope, deaths: 0, blame: "", tries: 0, queuedAt: now };
+  return { pid, epoch, revision: Number(revision), message };
 }

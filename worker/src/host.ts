@@ -227,6 +227,7 @@ export class Host {
       if (claimed.verdict === "dead") this.#options.onDead();
       return;
     }
+    if (claimed.isTakenOver) this.#options.meter.takeovers += 1;
     const isRenewal = known !== undefined && known.lease.epoch === claimed.epoch;
     const activation = isRenewal ? known : await this.#activate(pid, session, claimed);
     if (!activation || this.#running.get(pid) !== mine) return;

@@ -22,6 +22,8 @@ export interface Message {
   deaths: number;
   blame: string;
   tries: number;
+  /** In ms since the epoch; undefined for what was sent with a delay. */
+  queuedAt: number | undefined;
 }
 
 interface Envelope {
@@ -34,7 +36,7 @@ interface Envelope {
   m?: unknown;
 }
 
-export function openMessage({ id, kind, envelope, deaths, blame, tries }: Fetched): Message {
+export function openMessage({ id, kind, envelope, deaths, blame, tries, queuedAt }: Fetched): Message {
   const { f = "", h = "", k = 60_000, d, c = [], t, m } = readEnvelope(envelope);
   const bytes = Buffer.byteLength(envelope);
   return {
@@ -51,6 +53,7 @@ export function openMessage({ id, kind, envelope, deaths, blame, tries }: Fetche
     deaths,
     blame,
     tries,
+    queuedAt,
   };
 }
 

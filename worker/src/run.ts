@@ -24,6 +24,7 @@ import { Callbacks } from "./callbacks.ts";
 import type { Calls } from "./calls.ts";
 import { Ledger } from "./ledger.ts";
 import { openMessage } from "./message.ts";
+import type { Meter } from "./meter.ts";
 import { prepare } from "./prepare.ts";
 import type { Ending } from "./settling.ts";
 import { commitState, type Storing, storeState } from "./store-state.ts";
@@ -38,6 +39,7 @@ export interface RunOptions extends Storing {
   calls: Calls;
   outboxes: Outboxes;
   modules: ReadonlyMap<string, ServerModule>;
+  meter: Meter;
   /** Whether the process should go to another worker as soon as no turn is under way. */
   shouldLeave: (activation: Activation) => boolean;
   /** Whether its module has changed since it was activated. */
@@ -93,6 +95,7 @@ export class Run {
       ledger: this.#ledger,
       acts: new ActWriter(activation.lease.pid, options),
       events: options.events,
+      meter: options.meter,
       now: () => options.clock.now(),
     });
   }

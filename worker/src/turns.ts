@@ -15,8 +15,9 @@ import type { ReturningCallback } from "genserverless/runtime/interpret.ts";
 import { readTick } from "genserverless/runtime/schedule.ts";
 import { failAfterDeaths, failWithoutHandler } from "genserverless/runtime/turn.ts";
 import { unwatch } from "./acts.ts";
-import type { Occasion } from "./callbacks.ts";
+import type { Occasion, Taken } from "./callbacks.ts";
 import type { Message } from "./message.ts";
+import type { Meter } from "./meter.ts";
 import {
   type AfterTurn,
   type Ending,
@@ -28,11 +29,15 @@ import {
   toOccasion,
 } from "./settling.ts";
 
+export interface TurnsOptions extends SettlingOptions {
+  meter: Meter;
+}
+
 export class Turns {
-  readonly #options: SettlingOptions;
+  readonly #options: TurnsOptions;
   readonly #settling: Settling;
 
-  constructor(options: SettlingOptions) {
+  constructor(options: TurnsOptions) {
     this.#options = options;
     this.#settling = new Settling(options);
   }
@@ -101,7 +106,7 @@ export class Turns {
       return this.#settling.settleWith(message, change);
     }
     const before = [...change(), ...this.#settling.cancelTimeout()];
-    const { result, effects } = await this.#take(callback, toOccasion(message, content));
+    const { result, effects } = await this.#take(callback, toOccasion(message, content), message);
     if (result.kind === "fails") return this.#settling.fail(message, result.failure, change);
     return this.#settling.settle(message, result, effects, before);
   }
@@ -115,7 +120,7 @@ export class Turns {
       ledger.settle(message, '{"revived":true}');
       return { life: "alive" };
     }
-    const { result, effects } = await this.#take("init", toOccasion(message));
+    const { result, effects } = await this.#take("init", toOccasion(message), message);
     switch (result.kind) {
       case "goes-on":
         activation.isStarting = false;
@@ -207,8 +212,16 @@ export class Turns {
     return runs ? this.#deliver(message, "handleInfo", message.content, arm) : this.#settling.settleWith(message, arm);
   }
 
-  #take(callback: ReturningCallback, occasion: Occasion) {
-    this.#options.ledger.noteTurn();
-    return this.#options.callbacks.take(callback, occasion);
+  async #take(callback: ReturningCallback, occasion: Occasion, message?: Message): Promise<Taken> {
+    const { activation, callbacks, ledger, meter, now } = this.#options;
+    ledger.noteTurn();
+    const waitMs = message?.queuedAt === undefined || message.tries > 0 ? undefined : now() - message.queuedAt;
+    const startedAt = performance.now();
+    const taken = await callbacks.take(callback, occasion);
+    const { pid } = activation.lease;
+    const isFailed = taken.result.kind === "fails";
+    const ms = performance.now() - startedAt;
+    meter.noteTurn({ pid, module: activation.module.name, ms, waitMs, isFailed });
+    return taken;
   }
 }

@@ -16,6 +16,7 @@ import { Chores } from "./chores.ts";
 import type { WorkerSettings } from "./config.ts";
 import { readDelivery } from "./delivery.ts";
 import { Host } from "./host.ts";
+import { Meter } from "./meter.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface WorkerParts {
@@ -36,6 +37,7 @@ export class Worker implements Part {
   readonly #outboxes: Outboxes;
   readonly #modules: Map<string, ServerModule>;
   readonly #stores: StateStores;
+  readonly meter = new Meter();
   #channel = "";
 
   constructor(node: Node, settings: WorkerSettings, parts: WorkerParts) {
@@ -63,14 +65,15 @@ export class Worker implements Part {
     const outboxes = this.#outboxes;
     const calls = new Calls({ link, keys, messenger, clock });
     const onDead = () => this.#membership.check();
-    const shared = { link, keys, leases, stores, modules, events, log, clock, messenger, outboxes, calls };
+    const { meter } = this;
+    const shared = { link, keys, leases, stores, modules, events, log, clock, messenger, outboxes, calls, meter };
     this.#host = new Host({ ...settings, ...shared, onDead });
     const session = () => this.#membership.session;
     this.#chores = new Chores({ ...shared, host: this.#host, partitions: keys.partitions, session });
     this.#watchdog = new Watchdog(settings.cluster, node.name);
     this.#membership = node.join({
       modules: [...modules.keys()],
-      describe: () => ({ held: this.#host.held, running: this.#host.running, turns: this.#host.turns }),
+      describe: () => ({ ...this.figures, ...meter.take() }),
       onSession: (next) => this.#adopt(next),
       onLost: () => this.#host.drop(),
       onMembers: (members) => this.#chores.onBeat(members),
@@ -79,6 +82,12 @@ export class Worker implements Part {
       this.#chores.look();
       this.#chores.ringAll();
     });
+  }
+
+  /** What it has in memory, what of that is in a turn, and its turns since it started. */
+  get figures(): { held: number; running: number; turns: number } {
+    const { held, running, turns } = this.#host;
+    return { held, running, turns };
   }
 
   async start(): Promise<void> {
@@ -146,7 +155,7 @@ export class Worker implements Part {
   /** A wake-up is a pid, a pid with a message, `due <partition> <ms>`, or `drop <pid>`. */
   #hear(text: string): void {
     if (text.includes("\n")) {
-      this.#host.deliver(readDelivery(text));
+      this.#host.deliver(readDelivery(text, this.#node.clock.now()));
       return;
     }
     const [word = "", first = "", second = ""] = text.split(" ");

@@ -20,6 +20,8 @@ export interface Fetched {
   blame: string;
   /** How often it has failed and is to be tried again. */
   tries: number;
+  /** In ms since the epoch; undefined for what was sent with a delay. */
+  queuedAt: number | undefined;
 }
 
 /** The right to run a process: what a commit must name. */
@@ -50,6 +52,8 @@ export interface Claimed {
   continueDeaths: number;
   /** The fields of its ties; none where the lease was renewed. */
   ties: [field: string, text: string][];
+  /** Whether its last worker did not give it up: it died, or was cut off. */
+  isTakenOver: boolean;
 }
 
 export interface NotClaimed {
@@ -133,7 +137,15 @@ export interface Committed {
   heldBack: string;
 }
 
-type RawMessage = [id: string, kind: MessageKind, envelope: string, deaths: string, blame: string, tries: string];
+type RawMessage = [
+  id: string,
+  kind: MessageKind,
+  envelope: string,
+  deaths: string,
+  blame: string,
+  tries: string,
+  queuedAt: string,
+];
 type RawClaim = [
   "ok",
   string,
@@ -149,6 +161,7 @@ type RawClaim = [
   RawMessage[],
   number,
   string[],
+  number,
 ];
 
 type RawCommit = ["ok", number, number, RawMessage[], number, number, string];
@@ -188,6 +201,7 @@ export class Leases {
       messages: raw[11].map(toFetched),
       continueDeaths: raw[12],
       ties: toPairs(raw[13]),
+      isTakenOver: raw[14] === 1,
     };
   }
 
@@ -276,8 +290,9 @@ export class Leases {
   }
 }
 
-function toFetched([id, kind, envelope, deaths, blame, tries]: RawMessage): Fetched {
-  return { id, kind, envelope, deaths: Number(deaths), blame, tries: Number(tries) };
+function toFetched([id, kind, envelope, deaths, blame, tries, queuedAt]: RawMessage): Fetched {
+  const numbers = { deaths: Number(deaths), tries: Number(tries), queuedAt: queuedAt ? Number(queuedAt) : undefined };
+  return { id, kind, envelope, blame, ...numbers };
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

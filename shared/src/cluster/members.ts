@@ -18,6 +18,7 @@ import { AnswerLost, type Connected, RedisDown, type RedisLink } from "../redis/
 import type { Keys } from "../redis/keys.ts";
 import type { Events } from "../service/events.ts";
 import type { Part } from "../service/lifecycle.ts";
+import { VitalSigns } from "../service/vitals.ts";
 import { evictSession } from "./eviction.ts";
 import { checkFoundation } from "./foundation.ts";
 import { Predecessor } from "./predecessor.ts";
@@ -58,6 +59,7 @@ const AUDITED_PARTITIONS = 8;
 export class Membership implements Part {
   readonly #options: MembershipOptions;
   readonly #predecessor: Predecessor;
+  readonly #vitals = new VitalSigns();
   #modules: readonly string[];
   #session = "";
   /** The session that is being registered. */
@@ -83,6 +85,7 @@ export class Membership implements Part {
 
   async start(): Promise<void> {
     this.#isRunning = true;
+    this.#vitals.start();
     this.#forget = this.#options.link.onConnect((connected) => this.#noteConnected(connected));
     await this.#registerWhenReached();
     this.#isStarted = true;
@@ -92,6 +95,7 @@ export class Membership implements Part {
   /** Leaves: what the session still had goes to others at once. */
   async stop(): Promise<void> {
     this.#isRunning = false;
+    this.#vitals.stop();
     clearTimeout(this.#timer);
     this.#forget?.();
     await this.#beating;
@@ -179,7 +183,9 @@ export class Membership implements Part {
   }
 
   #describe(): Record<string, string | number> {
-    return { held: 0, modules: this.#modules.join(","), ...this.#options.describe?.() };
+    const { load, lagMs } = this.#vitals.take();
+    const vitals = { load: load.toFixed(2), lagMs: lagMs.toFixed(1) };
+    return { held: 0, modules: this.#modules.join(","), ...vitals, ...this.#options.describe?.() };
   }
 
   async #registerWhenReached(): Promise<void> {

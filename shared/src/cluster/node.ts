@@ -1,5 +1,6 @@
 /** What every node is made of: settings, log, events, one command connection, one subscriber, and a place in the cluster. */
 
+import type { LogShipper } from "../logs/log-shipper.ts";
 import { RedisLink } from "../redis/connection.ts";
 import { Keys } from "../redis/keys.ts";
 import { loadScripts } from "../redis/scripts.ts";
@@ -25,7 +26,8 @@ export interface Node {
   join(hooks?: Hooks): Membership;
 }
 
-export function createNode(role: Role, settings: ClusterSettings, log: Logger): Node {
+/** Where `shipper` is given, it is what brings the node's log to the cluster's. */
+export function createNode(role: Role, settings: ClusterSettings, log: Logger, shipper?: LogShipper): Node {
   const events = new Events();
   logEvents(events, log);
   const name = `${role}@${settings.nodeName}`;
@@ -34,6 +36,7 @@ export function createNode(role: Role, settings: ClusterSettings, log: Logger): 
   const link = new RedisLink({ url: settings.redisUrl, name, scripts, events, silenceMs });
   const subscriber = new Subscriber({ url: settings.redisUrl, name, silenceMs });
   const keys = new Keys(settings.keyPrefix, settings.partitions);
+  shipper?.connect({ node: name, link, keys, entries: settings.logEntries });
   const join = (hooks: Hooks = {}) =>
     new Membership({ link, keys, events, role, name: settings.nodeName, ttlMs: settings.sessionTtlMs, ...hooks });
   return { name, settings, events, link, subscriber, keys, clock: new ClusterClock(link), join };

@@ -11,6 +11,8 @@ export interface ClusterSettings {
   sessionTtlMs: number;
   nodeName: string;
   modulesDirs: string[];
+  /** About how many lines the cluster's log in Redis keeps; 0 keeps none there. */
+  logEntries: number;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -23,6 +25,7 @@ export function readClusterSettings(env: Environment): ClusterSettings {
     sessionTtlMs: readInteger(env, "SESSION_TTL_MS", 6_000, 500, 600_000),
     nodeName: readName(env, "NODE_NAME", hostname()),
     modulesDirs: readText(env, "MODULES_DIR", "modules").split(":").filter(Boolean),
+    logEntries: readInteger(env, "LOG_STREAM_ENTRIES", 10_000, 0, 10_000_000),
   };
 }
 

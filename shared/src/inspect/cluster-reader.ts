@@ -42,10 +42,14 @@ export class ClusterReader {
       osPid: Number(node["osPid"]),
       startedAt: toIso(node["startedAt"]),
       seenMsAgo: Math.max(0, Number(node["ttlMs"]) - leftMs),
+      load: Number(node["load"] ?? 0),
+      lagMs: Number(node["lagMs"] ?? 0),
     };
-    if (view.role !== "worker") return view;
-    const modules = node["modules"] ? node["modules"].split(",") : [];
-    return { ...view, held: Number(node["held"] ?? 0), turns: Number(node["turns"] ?? 0), modules };
+    if (node["rate"] !== undefined) {
+      view.rate = Number(node["rate"]);
+      view.latency = { p50Ms: Number(node["p50Ms"] ?? 0), p99Ms: Number(node["p99Ms"] ?? 0) };
+    }
+    return view.role === "worker" ? { ...view, ...readWork(node) } : view;
   }
 
   async #readTotals(workers: NodeView[]): Promise<Pick<ClusterView, "processes" | "mailbox">> {
@@ -89,4 +93,17 @@ export class ClusterReader {
       connected: true,
     };
   }
+}
+
+function readWork(node: Record<string, string>) {
+  return {
+    held: Number(node["held"] ?? 0),
+    running: Number(node["running"] ?? 0),
+    turns: Number(node["turns"] ?? 0),
+    waitMs: Number(node["waitMs"] ?? 0),
+    failures: Number(node["failures"] ?? 0),
+    takeovers: Number(node["takeovers"] ?? 0),
+    busiest: JSON.parse(node["top"] ?? "[]") as NonNullable<NodeView["busiest"]>,
+    modules: node["modules"] ? node["modules"].split(",") : [],
+  };
 }

@@ -90,8 +90,26 @@ export interface NodeView {
   osPid: number;
   startedAt: string;
   seenMsAgo: number;
+  /** CPU seconds per second: 1 is one core. */
+  load?: number;
+  /** The 99th percentile of how late its event loop ran, in ms. What is told of a time is told since the heartbeat before. */
+  lagMs?: number;
+  /** Turns a second of a worker, requests a second of an api. */
+  rate?: number;
+  /** Of the turns of a worker, of the calls of an api. */
+  latency?: { p50Ms: number; p99Ms: number };
+  /** The 99th percentile of how long messages waited for their turn, in ms. */
+  waitMs?: number;
+  /** Turns that failed since the worker started. */
+  failures?: number;
+  /** Processes that it has taken over from workers that died, since it started. */
+  takeovers?: number;
+  /** Up to ten processes with the most turns. */
+  busiest?: { pid: string; turns: number; failed: number }[];
   /** Processes in the worker's memory. */
   held?: number;
+  /** Those of them that are in a turn. */
+  running?: number;
   /** Turns since the worker started. */
   turns?: number;
   modules?: string[];

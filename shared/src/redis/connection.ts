@@ -62,6 +62,7 @@ export class RedisLink implements Part {
   readonly #options: LinkOptions;
   readonly #redis: Redis;
   readonly #listeners = new Set<(connected: Connected) => void>();
+  #noteRun: ((script: ScriptName, ms: number) => void) | undefined;
   #isUp = false;
   #wasDown = false;
   #runId: string | undefined;
@@ -91,6 +92,11 @@ export class RedisLink implements Part {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Tells one listener of each script that was answered, and how long that took. */
+  onRun(listener: (script: ScriptName, ms: number) => void): void {
+    this.#noteRun = listener;
+  }
+
   /** Connects, and waits for Redis as long as it takes. */
   async start(): Promise<void> {
     const up = this.untilUp();
@@ -115,8 +121,11 @@ export class RedisLink implements Part {
   /** Runs a script. `keys` are its KEYS, `args` its ARGV. */
   async run<Reply>(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     const script = this.#options.scripts[name];
+    const sentAt = performance.now();
     try {
-      return await this.#send<Reply>("evalsha", [script.sha, script.keyCount, ...keys, ...args]);
+      const reply = await this.#send<Reply>("evalsha", [script.sha, script.keyCount, ...keys, ...args]);
+      this.#noteRun?.(name, performance.now() - sentAt);
+      return reply;
     } catch (error) {
       if (!isReply(error, "NOSCRIPT")) throw error;
       return await this.#send<Reply>("eval", [script.source, script.keyCount, ...keys, ...args]);

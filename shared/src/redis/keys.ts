@@ -129,6 +129,11 @@ export class Keys {
     return `${this.members}cluster`;
   }
 
+  /** The log of all nodes, a capped stream. */
+  get logs(): string {
+    return `${this.members}logs`;
+  }
+
   get sessions(): string {
     return `${this.members}sessions`;
   }

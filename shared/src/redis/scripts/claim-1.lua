@@ -18,6 +18,7 @@
 -- ARGV base, pid, session, seq, epoch or "", width
 -- Returns {verdict, …}: dead | gone | moved | stale | held | later |
 --   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths {ties}
+--      takenOver (1: from a session that did not give it up)
 --@include partition
 --@include queue
 --@include fetch
@@ -101,6 +102,7 @@ elseif record[17] then
 end
 
 local ties = {}
+local takenOver = 0
 local isRenewal = owner == session and record[4] == epoch and epoch ~= ""
 local state = false
 if isRenewal then
@@ -111,6 +113,7 @@ if isRenewal then
   call("SADD", base .. "held:" .. session, pid)
 else
   epoch = call("INCR", base .. "epoch")
+  takenOver = lastClaimer and lastClaimer ~= session and 1 or 0
   takeBack()
   suspects = suspects + #inHand
   call("HSET", KEYS[1], "o", session, "e", epoch, "c", claimed, "x", suspects)
@@ -159,5 +162,5 @@ end
 return {
   "ok", tostring(epoch), tonumber(record[5] or 0), tonumber(record[6] or 0), record[2], record[1], record[7] or "", record[8] or "",
   record[9] or "", state, tonumber(record[15] or 0), messages,
-  tonumber(record[16] or 0), ties,
+  tonumber(record[16] or 0), ties, takenOver,
 }

@@ -5,7 +5,8 @@ end
 
 local EMPTY = '{"f":"","h":"","k":60000,"m":null}'
 
--- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths, blame, tries} of each.
+-- Moves up to `width` messages of a mailbox to `active`, oldest first, and returns {id, kind, envelope, deaths, blame, tries,
+-- when it was queued (ms) or ""} of each; what was sent with a delay has not waited since it was queued.
 -- Also returns how many delayed messages became due on the way, and when the next one will be (ms), or false.
 local function fetch(queue, keys, width, delayed, session, now)
   --@bullmq moveToActive
@@ -30,6 +31,7 @@ local function fetch(queue, keys, width, delayed, session, now)
     -- A job that another tool has damaged still gets an outcome.
     messages[index] = {
       job[2], fields.name or "info", fields.data or EMPTY, fields.stc or "0", fields.blame or "", fields.tries or "0",
+      not string.find(fields.opts or "", '"delay"', 1, true) and fields.timestamp or "",
     }
   end
   local promoted = 0

@@ -1,0 +1,49 @@
+/** Answers `GET /metrics`, and nothing else, on a port of its own: for nodes that have no other door. */
+
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Registry } from "prom-client";
+import { SettingError } from "../service/env.ts";
+import type { Events } from "../service/events.ts";
+import type { Part } from "../service/lifecycle.ts";
+
+export interface MetricsServerOptions {
+  registry: Registry;
+  host: string;
+  /** 0 asks for any free port. */
+  port: number;
+  events: Events;
+}
+
+export class MetricsServer implements Part {
+  readonly #options: MetricsServerOptions;
+  readonly #server: Server;
+
+  constructor(options: MetricsServerOptions) {
+    const { registry } = options;
+    this.#options = options;
+    this.#server = createServer(async (request, response) => {
+      if (request.url !== "/metrics" || (request.method !== "GET" && request.method !== "HEAD")) {
+        response.writeHead(404).end();
+        return;
+      }
+      response.writeHead(200, { "content-type": registry.contentType }).end(await registry.metrics());
+    });
+  }
+
+  async start(): Promise<void> {
+    const { host, port, events } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", ({ message }) =>
+      reject(new SettingError(`METRICS_PORT ${port} on ${host}: ${message}`)),
+    );
+    this.#server.listen(port, host, resolve);
+    await promise;
+    events.emit("info", "metrics.listening", { port: (this.#server.address() as AddressInfo).port });
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
