@@ -8,6 +8,7 @@ import type { Control } from "@genserverless/shared/cluster/control.ts";
 import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
+import type { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
@@ -26,6 +27,7 @@ import { bulkRoutes } from "./routes/bulk.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { groupRoutes } from "./routes/groups.ts";
+import { historyRoutes } from "./routes/history.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { messagingRoutes } from "./routes/messaging.ts";
@@ -50,12 +52,13 @@ export interface AppParts {
   name: string;
   /** Guards everything but `/health` and `/ready` where it is given. */
   token?: string;
-  /** Whether this node has joined the cluster; until then what needs it is refused. */
   /** The cluster's time, in ms since the epoch. */
   now(): number;
   /** What it answers with that goes on, to be ended when the node leaves. */
   streams?: EventStreams;
   logs: LogFeed;
+  history: HistoryFeed;
+  /** Whether this node has joined the cluster; until then what needs it is refused. */
   isOpen(): boolean;
   isDraining(): boolean;
 }
@@ -94,7 +97,7 @@ export function createApp(parts: AppParts): Express {
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
   const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics } = parts;
-  const { name, now, logs, isOpen, isDraining } = parts;
+  const { name, now, logs, history, isOpen, isDraining } = parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -113,6 +116,7 @@ function listRoutes(parts: AppParts): Route[] {
     ...moduleRoutes({ modules, tryMigration }),
     ...messageRoutes(messenger, snapshot, isDraining),
     ...workRoutes({ messenger, snapshot, modules, name, now }),
+    ...historyRoutes(history),
     ...logRoutes(logs),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];

@@ -5,6 +5,7 @@ import type { Control } from "@genserverless/shared/cluster/control.ts";
 import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
+import type { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { createNodeRegistry } from "@genserverless/shared/metrics/node-metrics.ts";
@@ -53,6 +54,7 @@ export function partsForRefusing(): AppParts {
     modules: () => NO_MODULES,
     tryMigration: () => Promise.reject(new Error("a migration was tried")),
     metrics: new ApiMetrics(createNodeRegistry({ events: new Events() })),
+    history: nothingBehind<HistoryFeed>("history"),
     logs: nothingBehind<LogFeed>("logs"),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",

@@ -4,6 +4,7 @@
  */
 
 import type { ServerResponse } from "node:http";
+import { ClusterError } from "@genserverless/shared/service/errors.ts";
 
 export interface StreamedEvent {
   event: string;
@@ -13,6 +14,7 @@ export interface StreamedEvent {
   id?: string;
 }
 
+const ENTRY_ID = /^\d{1,15}-\d{1,15}$/;
 const ALIVE_EVERY_MS = 15_000;
 const MOST_BEHIND_BYTES = 8 * 1024 * 1024;
 
@@ -66,4 +68,11 @@ export class EventStreams {
   endAll(): void {
     for (const stream of this.#open) stream.end();
   }
+}
+
+/** The id of the entry that a reader resumes after; ids are those of Redis's streams. */
+export function readLastEventId(given: string | string[] | undefined): string | undefined {
+  if (given === undefined || given === "") return undefined;
+  if (typeof given === "string" && ENTRY_ID.test(given)) return given;
+  throw new ClusterError("invalid_request", "Last-Event-ID is the id of an event of this stream, e.g. 1700000000000-0");
 }

@@ -10,6 +10,7 @@ import { createNode } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
 import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
+import { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import type { LogShipper } from "@genserverless/shared/logs/log-shipper.ts";
@@ -56,9 +57,10 @@ export class ApiService implements Part {
     const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes };
     const messenger = new Messenger({ ...sending, subscriber, clock });
     const metrics = new ApiMetrics(createNodeRegistry({ events, link }));
+    const snapshot = new Snapshot(link, keys, resolveState);
     const app = createApp({
       messenger,
-      snapshot: new Snapshot(link, keys, resolveState),
+      snapshot,
       control: new Control({ ...sending, wipeState }),
       deadLetters: new DeadLetters(sending),
       transfer: new Transfer({ ...sending, resolveState, wipeState }),
@@ -67,6 +69,7 @@ export class ApiService implements Part {
         tryMigration({ link, keys, modulesDirs: cluster.modulesDirs, resolveState }, module, version),
       metrics,
       logs: new LogFeed(link, keys),
+      history: new HistoryFeed({ link, keys, subscriber, readProcess: (pid) => snapshot.readProcess(pid, true) }),
       streams: this.#streams,
       log,
       name,

@@ -2,9 +2,8 @@
 
 import { LOG_LEVELS, type LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
-import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import { z } from "zod";
-import type { EventStream } from "../event-stream.ts";
+import { type EventStream, readLastEventId } from "../event-stream.ts";
 import { defineRoute, type Route } from "./route.ts";
 import { wholeNumber } from "./whole-number.ts";
 
@@ -16,8 +15,6 @@ const query = z.strictObject({
   tail: wholeNumber(0, 10_000).default(0),
   follow: z.enum(["true", "false"]).default("true"),
 });
-
-const STREAM_ID = /^\d{1,15}-\d{1,15}$/;
 
 export function logRoutes(feed: LogFeed): Route[] {
   return [
@@ -52,10 +49,4 @@ function writeAll(entries: readonly LogEntry[]): (stream: EventStream) => void {
     for (const entry of entries) stream.send({ event: "log", id: entry.id, data: entry });
     stream.end();
   };
-}
-
-function readLastEventId(given: string | string[] | undefined): string | undefined {
-  if (given === undefined || given === "") return undefined;
-  if (typeof given === "string" && STREAM_ID.test(given)) return given;
-  throw new ClusterError("invalid_request", "Last-Event-ID is the id of an event of this stream, e.g. 1700000000000-0");
 }

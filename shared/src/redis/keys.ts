@@ -73,6 +73,16 @@ export class Keys {
     return `${this.base(partition)}own:${mailbox}`;
   }
 
+  /** What a process that somebody follows has done lately, a capped stream. */
+  history(partition: number, pid: Pid): string {
+    return `${this.base(partition)}history:${pid}`;
+  }
+
+  /** Where it is said that there is more of it. */
+  historyChannel(pid: Pid): string {
+    return `${this.prefix}:history:${pid}`;
+  }
+
   /** Who is to be told when a process ends. */
   watch(partition: number, pid: Pid): string {
     return `${this.base(partition)}watch:${pid}`;

@@ -21,6 +21,7 @@ export type ScriptName =
   | "enqueue"
   | "evict"
   | "export"
+  | "follow"
   | "found"
   | "hand-over"
   | "import"

@@ -29,7 +29,7 @@ local pid, session, epoch, revision = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local width, life = tonumber(ARGV[6]), ARGV[12]
 local mine = base .. "busy:" .. session
 
-local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "n", "z", "x", "w", "t", "s", "q", "p", "l")
+local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "n", "z", "x", "w", "t", "s", "q", "p", "l", "m")
 if record[1] ~= session then
   return { "refused", "session" }
 end
@@ -52,6 +52,13 @@ if handled > 0 then
 end
 
 -- From here on nothing may fail: what a script has written is not rolled back.
+local told = false
+if record[14] then
+  --@include history
+  if isFollowed(record[14], clock()) then
+    told = {}
+  end
+end
 local turns, messagesLeft, bytesLeft = tonumber(record[9] or 0), tonumber(record[5] or 0), tonumber(record[6] or 0)
 local suspects, delayed = tonumber(record[7] or 0), tonumber(record[8] or 0)
 local now = clock()
@@ -63,6 +70,10 @@ for index = 1, handled do
   local at = HEAD + (index - 1) * STRIDE
   local id, verdict = ARGV[at + 1], ARGV[at + 2]
   keys[12] = queue .. id
+  if told then
+    told[index] = { messageId = id, kind = call("HGET", keys[12], "name") or "", verdict = verdict }
+    told[index].status = string.match(ARGV[at + 3], '^{"status":"([a-z]+)"')
+  end
   if verdict == "dead" then
     keys[11] = queue .. "failed"
     local options = cmsgpack.pack({
@@ -102,6 +113,15 @@ if ARGV[8] == "1" then
 end
 if ARGV[11] == "1" then
   set("q", ARGV[10])
+end
+
+if told then
+  --@include history
+  local isShown = ARGV[8] == "1" and #ARGV[7] <= MOST_STATE and string.sub(ARGV[7], 1, 1) ~= "@"
+  tellFollowers(pid, record[14], {
+    "i", record[4], "r", nextRevision, "t", turns + tonumber(ARGV[14]), "m", handled > 0 and cjson.encode(told) or "[]",
+    "d", isShown and ARGV[7] or "", "z", ARGV[8] == "1" and #ARGV[7] or 0,
+  })
 end
 
 local ends = life == "wiped" or life == "stopped"

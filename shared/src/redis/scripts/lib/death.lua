@@ -5,6 +5,13 @@ local NEVER_ANSWERED =
   '{"status":"dropped","error":{"code":"no_process","detail":"the process stopped before it answered this call"}}'
 
 local function announceDeath(key, pid, name, reason, now)
+  local followed = call("HGET", key, "m")
+  if followed then
+    --@include history
+    if isFollowed(followed, now) then
+      tellFollowers(pid, followed, { "i", string.match(name, "@(%d+)$"), "e", reason })
+    end
+  end
   local number = tonumber(call("HGET", key, "l") or 0)
   local before = number
   local function send(kind, partition, target, content)

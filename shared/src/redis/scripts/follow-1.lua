@@ -1,0 +1,19 @@
+-- Has the history of a process kept, from now until a time from now; a later time than there was counts.
+--
+-- Atomic because: a record that is made here, of a process that has just gone, would be nobody's.
+-- Idempotent, but for the time. The answer is lost: it is asked again.
+--
+-- KEYS[1] the process record
+-- ARGV base, pid, ms
+-- Returns the id of the history's last entry, "0-0" where there is none; or "" where there is no process
+--@include partition
+
+local key = base .. "history:" .. ARGV[2]
+if call("EXISTS", KEYS[1]) == 0 then
+  return ""
+end
+local untilMs = string.format("%.0f", math.max(tonumber(call("HGET", KEYS[1], "m") or 0), clock() + tonumber(ARGV[3])))
+call("HSET", KEYS[1], "m", untilMs)
+call("PEXPIREAT", key, untilMs)
+local last = call("XREVRANGE", key, "+", "-", "COUNT", 1)[1]
+return last and last[1] or "0-0"
