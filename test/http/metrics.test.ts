@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { findFreePort } from "@genserverless/local/ports.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 
 /** What nodes tell of themselves: in their heartbeats, and to Prometheus. */
 
-const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 1_000, env: { METRICS_PORT: "0" } });
+const [port, nextPort] = [await findFreePort(), await findFreePort()];
+const env = { METRICS_PORT: String(port) };
+const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 1_000, env });
 const { client } = cluster;
 const SOON = { withinMs: 10_000 };
 
@@ -32,11 +35,8 @@ async function readNode(role: string): Promise<NodeView> {
   return nodes.find((node) => node.role === role) ?? assert.fail(`no ${role}`);
 }
 
-async function scrapeWorker(): Promise<string> {
-  const worker = cluster.workers.at(-1);
-  assert.ok(worker);
-  const { port } = await worker.untilRecord(({ msg }) => msg === "metrics.listening", SOON);
-  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+async function scrapeWorker(at: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${at}/metrics`);
   assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
   return response.text();
 }
@@ -58,7 +58,7 @@ test("heartbeats tell how nodes do, how long calls and turns take, and which pro
 
 test("a worker's /metrics has its turns, waits, failures, leases and Redis round trips", async () => {
   await client.start("accumulator", "measured");
-  const text = await scrapeWorker();
+  const text = await scrapeWorker(port);
   for (const name of [
     'genserverless_turn_duration_seconds_count{module="accumulator"}',
     'genserverless_queue_wait_seconds_count{module="accumulator"}',
@@ -75,12 +75,12 @@ test("a worker's /metrics has its turns, waits, failures, leases and Redis round
 test("what a dead worker leaves is counted as taken over by its heir", async () => {
   await client.start("accumulator", "orphan");
   const [first] = cluster.workers;
-  await cluster.addWorker();
+  await cluster.addWorker({ METRICS_PORT: String(nextPort) });
   await first?.kill();
   await until(
     async () => (await client.call("accumulator/orphan", { add: 1 }, { timeoutMs: 5_000 })).status === 200,
     SOON,
   );
   await until(async () => ((await readNode("worker")).takeovers ?? 0) > 0, SOON);
-  assert.match(await scrapeWorker(), /^genserverless_takeovers_total [1-9]/m);
+  assert.match(await scrapeWorker(nextPort), /^genserverless_takeovers_total [1-9]/m);
 });

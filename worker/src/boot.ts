@@ -28,14 +28,15 @@ try {
   for (const event of ["unhandledRejection", "uncaughtException"] as const) {
     process.on(event, (error: unknown) => node.events.emit("error", "module.stray", { error: describeError(error) }));
   }
-  const doors = settings.metrics ? [await openMetrics(settings.metrics)] : [];
+  const doors = settings.metricsPort > 0 ? [await openMetrics()] : [];
   const parts = new Lifecycle([...doors, node.link, shipper, node.subscriber, stores, worker, folders]);
 
   /** What it takes is loaded only where it is wanted: a worker boots faster without. */
-  async function openMetrics(door: { host: string; port: number }): Promise<Part> {
+  async function openMetrics(): Promise<Part> {
     const { MetricsServer } = await import("@genserverless/shared/metrics/metrics-server.ts");
     const { createWorkerRegistry } = await import("./metrics.ts");
-    return new MetricsServer({ ...door, registry: createWorkerRegistry(node, worker), events: node.events });
+    const { host, metricsPort: port } = settings;
+    return new MetricsServer({ host, port, registry: createWorkerRegistry(node, worker), events: node.events });
   }
   await runUntilSignalled(parts, (error) => log.fatal(String(error)));
 } catch (error) {

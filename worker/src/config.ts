@@ -7,18 +7,17 @@ export interface WorkerSettings {
   mostActivations: number;
   /** How many processes may be in a turn at once. */
   mostRunning: number;
-  /** Where /metrics is answered; absent where it is not. */
-  metrics?: { host: string; port: number };
+  host: string;
+  /** Where /metrics is answered; 0 where it is not. */
+  metricsPort: number;
 }
 
 export function readWorkerSettings(env: Record<string, string | undefined>): WorkerSettings {
-  const metricsPort = readText(env, "METRICS_PORT", "");
   return {
     cluster: readClusterSettings(env),
     mostActivations: readInteger(env, "MOST_ACTIVATIONS", 20_000, 1, 10_000_000),
     mostRunning: readInteger(env, "MOST_RUNNING", 2_000, 1, 1_000_000),
-    ...(metricsPort !== "" && {
-      metrics: { host: readText(env, "HOST", "127.0.0.1"), port: readInteger(env, "METRICS_PORT", 0, 0, 65_535) },
-    }),
+    host: readText(env, "HOST", "127.0.0.1"),
+    metricsPort: readInteger(env, "METRICS_PORT", 0, 0, 65_535),
   };
 }

@@ -1,7 +1,6 @@
 /** Answers `GET /metrics`, and nothing else, on a port of its own: for nodes that have no other door. */
 
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { SettingError } from "../service/env.ts";
 import type { Events } from "../service/events.ts";
@@ -10,7 +9,6 @@ import type { Part } from "../service/lifecycle.ts";
 export interface MetricsServerOptions {
   registry: Registry;
   host: string;
-  /** 0 asks for any free port. */
   port: number;
   events: Events;
 }
@@ -39,7 +37,7 @@ export class MetricsServer implements Part {
     );
     this.#server.listen(port, host, resolve);
     await promise;
-    events.emit("info", "metrics.listening", { port: (this.#server.address() as AddressInfo).port });
+    events.emit("info", "metrics.listening", { host, port });
   }
 
   async stop(): Promise<void> {
