@@ -17,6 +17,17 @@ export async function audit(redis: Redis, prefix: string, partitions: number): P
   return faults.flat();
 }
 
+/** Whose outboxes hold something, in one look at all partitions: a mailbox's name, or `!` for a partition's own. */
+export async function findOutboxes(redis: Redis, prefix: string, partitions: number): Promise<string[]> {
+  const look = redis.multi();
+  for (let partition = 0; partition < partitions; partition++) look.zrange(`${prefix}:{${partition}}:outs`, "0", "-1");
+  const found = (await look.exec()) ?? [];
+  return found.flatMap(([error, names]) => {
+    if (error) throw error;
+    return names as string[];
+  });
+}
+
 interface Mailbox {
   wait: string[];
   active: string[];

@@ -5,6 +5,7 @@
  *
  * What different senders send to one player may come in any order, and the model does not say which. So before an order
  * whose effect depends on what is still on its way – an end, a start, a monitor – everything must have arrived.
+ * What was thrown at nobody shows in no state: a driver's start begins a life only when nothing is left in an outbox.
  */
 
 import assert from "node:assert/strict";
@@ -83,10 +84,7 @@ export class PlayerModel {
   async run(program: readonly Order[]): Promise<void> {
     for (const order of program) await this.#take(order);
     await this.#untilArrived();
-    for (const at of KEYS.keys()) {
-      const letters = await this.#driver.deadLetters(this.#pid(at));
-      assert.equal(letters.length, this.#letters.get(at) ?? 0, `dead letters of ${at}`);
-    }
+    for (const at of KEYS.keys()) await this.#assertLetters(at, this.#letters.get(at) ?? 0);
   }
 
   async #take(order: Order): Promise<void> {
@@ -212,7 +210,13 @@ export class PlayerModel {
         const actual = (await this.#driver.state(this.#pid(at))) as PlayerState | undefined;
         assert.deepEqual({ ...actual, version: 0 }, state, this.#pid(at));
       }
+      for (const [at, expected] of this.#letters) await this.#assertLetters(at, expected);
     });
+  }
+
+  async #assertLetters(at: number, expected: number): Promise<void> {
+    const letters = await this.#driver.deadLetters(this.#pid(at));
+    assert.equal(letters.length, expected, `dead letters of ${this.#pid(at)}`);
   }
 
   #isAlive(at: number): boolean {
