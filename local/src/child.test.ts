@@ -8,7 +8,7 @@ import { Child, type ChildExit, type ChildOptions, restartPauseMs } from "./chil
 import { ChildLog } from "./child-log.ts";
 import { isAlive } from "./os-process.ts";
 
-const SOON = { withinMs: 5_000 };
+const SOON = { withinMs: 60_000 };
 const LIVE = "setInterval(() => {}, 1000)";
 
 function buildChild(t: TestContext, source: string, options: Partial<ChildOptions> = {}) {

@@ -6,7 +6,7 @@ import { until } from "../../test/tools/until.ts";
 import { Guard } from "./guard.ts";
 import { isAlive, waitUntilGone } from "./os-process.ts";
 
-const SOON = 5_000;
+const SOON = 60_000;
 
 after(assertNoChildLeft);
 

@@ -12,7 +12,7 @@ after(async () => {
   assertNoChildLeft();
 });
 
-test("2,000 casts of one client are applied in the order in which they were sent", { timeout: 60_000 }, async () => {
+test("2,000 casts of one client are applied in the order in which they were sent", { timeout: 240_000 }, async () => {
   await client.start("stack", "ordered", { args: [] });
   const [url] = cluster.urls;
   assert.ok(url);
@@ -29,7 +29,7 @@ test("2,000 casts of one client are applied in the order in which they were sent
 });
 
 test("stop and start in a tight loop under load let no mail of an old life reach a new one", {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const pid = "accumulator/phoenix";
   let life = 0;

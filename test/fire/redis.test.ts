@@ -9,6 +9,7 @@ import { until } from "../tools/until.ts";
 /** Redis dies, comes back older, or is full. */
 
 const TTL_MS = 2_000;
+const SOON = { withinMs: 30_000 };
 let cluster: TestCluster;
 let load: CounterLoad | undefined;
 
@@ -35,7 +36,7 @@ afterEach(async () => {
 after(assertNoChildLeft);
 
 test("redis-server killed and restarted under load, AOF always: every node comes back, nothing acknowledged is lost", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await startCluster({ redis: { appendfsync: "always" } });
   const counters = await startLoad(32, 100);
@@ -45,14 +46,14 @@ test("redis-server killed and restarted under load, AOF always: every node comes
     await sleep(kill * 700);
     await cluster.redis.restart();
     const before = counters.acknowledged;
-    await until(() => counters.acknowledged > before + 200, { withinMs: 3 * TTL_MS + 5_000, what: "calls work again" });
+    await until(() => counters.acknowledged > before + 200, { ...SOON, what: "calls work again" });
   }
   await counters.stop();
   assert.deepEqual(await counters.findViolations(), []);
 });
 
 test("Redis restarted from a copy of its AOF that is 2 s old, under load: no doubled turn, no two owners, nothing stuck", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await startCluster({ redis: { appendfsync: "always" } });
   const counters = await startLoad(32, 100);
@@ -63,7 +64,7 @@ test("Redis restarted from a copy of its AOF that is 2 s old, under load: no dou
   const cutAt = performance.now();
   await cluster.redis.restart({ from: older });
   const before = counters.acknowledged;
-  await until(() => counters.acknowledged > before + 500, { withinMs: 3 * TTL_MS + 5_000, what: "calls work again" });
+  await until(() => counters.acknowledged > before + 500, { ...SOON, what: "calls work again" });
   await counters.stop();
   assert.ok(counters.slowestMs < 30_000, `an add was answered only after ${counters.slowestMs} ms`);
 
@@ -91,7 +92,7 @@ function totalOf({ outcome }: { outcome: { kind: string; total?: number } }): nu
 }
 
 test("a full Redis refuses with storage_full, drains, and goes on by itself when there is room", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   await startCluster({ redis: { maxmemory: "24mb" } });
   const { client } = cluster;
@@ -107,18 +108,18 @@ test("a full Redis refuses with storage_full, drains, and goes on by itself when
       if (answer.status === 202) sent.push(answer.body["messageId"] as string);
       return answer.status === 202 ? undefined : answer;
     },
-    { withinMs: 20_000, everyMs: 0 },
+    { withinMs: 60_000, everyMs: 0 },
   );
   assert.deepEqual([refused.status, refused.body["code"]], [503, "storage_full"]);
   assert.ok(refused.headers["retry-after"]);
   for (const worker of cluster.workers) worker.resume();
   await until(async () => (await client.call("accumulator/counter", { add: 1 })).status === 200, {
-    withinMs: 20_000,
+    withinMs: 60_000,
     what: "calls work again once the mailbox has drained",
   });
   const applied = async () => {
     const { body } = await client.call("troublemaker/sleepy", { do: "read" });
     return (body["reply"] as { count: number } | undefined)?.count === sent.length;
   };
-  await until(applied, { withinMs: 10_000, what: `all ${sent.length} accepted casts are applied` });
+  await until(applied, { withinMs: 60_000, what: `all ${sent.length} accepted casts are applied` });
 });

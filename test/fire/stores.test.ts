@@ -71,6 +71,7 @@ test("PG 2.3: a state in a store is read back after its process slept, its worke
   await cluster.redis.kill();
   await cluster.redis.restart();
   await cluster.addWorker();
+  await cluster.untilReady();
   assert.equal(await readTotal("cold/a", 60_000), 10);
 });
 

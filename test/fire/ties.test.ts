@@ -12,7 +12,7 @@ import { until } from "../tools/until.ts";
 const TTL_MS = 1_000;
 /** An outbox is taken over when it is a second old, by a node that beats each third of a TTL, once the dead one is gone. */
 const TAKEN_OVER_MS = 2 * TTL_MS + 2_000;
-const SOON = { withinMs: 15_000 };
+const SOON = { withinMs: 60_000 };
 const scripts = loadScripts(readPublishedLua());
 const cluster = new TestCluster({
   apis: 1,
@@ -82,12 +82,14 @@ async function revive(worker: TestNode): Promise<void> {
   const boots = () => worker.records.filter(({ msg }) => msg === "session.registered").length;
   const before = boots();
   await worker.start();
-  await until(() => boots() > before, { withinMs: 20_000, what: `${worker.name} is back` });
+  await until(() => boots() > before, { ...SOON, what: `${worker.name} is back` });
 }
 
 for (const script of ["commit", "deliver", "sent"] as const) {
   for (const kind of ["loseAnswer", "cutMidRequest"] as const) {
-    test(`what a turn sends arrives once and in order when ${script} meets ${kind}`, { timeout: 60_000 }, async (t) => {
+    test(`what a turn sends arrives once and in order when ${script} meets ${kind}`, {
+      timeout: 240_000,
+    }, async (t) => {
       const [sender, target] = [await anActor(), await anActor()];
       const marker = script === "sent" ? `${sender}@` : `${script}-${kind}`;
       const fault = cluster.proxy[kind](runOf(script, marker));
@@ -107,7 +109,7 @@ for (const script of ["commit", "deliver", "sent"] as const) {
 }
 
 test("another node delivers what a node that died had committed, and what it delivers late changes nothing", {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const [sender, target] = await twoApart();
   const held = cluster.proxy.holdRequest(runOf("deliver", "held"), { times: 1 });
@@ -127,7 +129,7 @@ test("another node delivers what a node that died had committed, and what it del
   ]);
 });
 
-test("a node that was held up while it delivered finds that another has done so", { timeout: 60_000 }, async () => {
+test("a node that was held up while it delivered finds that another has done so", { timeout: 240_000 }, async () => {
   const [sender, target] = await twoApart();
   const held = cluster.proxy.holdRequest(runOf("deliver", "slow"), { times: 1 });
   await order(sender, { do: "cast", pid: target, message: "slow" });
@@ -143,7 +145,7 @@ function report(t: TestContext, what: string, since: number): void {
   t.diagnostic(`${what} ${Math.round(performance.now() - since)} ms`);
 }
 
-test("who watches is told once of an end although its worker has died", { timeout: 60_000 }, async () => {
+test("who watches is told once of an end although its worker has died", { timeout: 240_000 }, async () => {
   const [watcher, target] = await twoApart();
   const ref = await order(watcher, { do: "monitor", pid: target });
   const linked = await anActor("trapper", { do: "link", pid: target });
@@ -158,7 +160,7 @@ test("who watches is told once of an end although its worker has died", { timeou
   await revive(victim);
 });
 
-test("who watches is told once of an end whose node died before it could tell", { timeout: 60_000 }, async (t) => {
+test("who watches is told once of an end whose node died before it could tell", { timeout: 240_000 }, async (t) => {
   const [watcher, target] = await twoApart();
   const ref = await order(watcher, { do: "monitor", pid: target });
   await order(watcher, { do: "call", pid: target, message: { run: [{ do: "now" }] } });
@@ -176,10 +178,10 @@ test("who watches is told once of an end whose node died before it could tell", 
 });
 
 test("who waits for a deferred reply gets it after the death of the worker and of Redis", {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const pid = await anActor();
-  const call = client.call(pid, { run: [{ do: "defer" }] }, { timeoutMs: 50_000 });
+  const call = client.call(pid, { run: [{ do: "defer" }] }, { timeoutMs: 120_000 });
   await until(async () => ((await client.read(pid)).body["state"] as ActorState).deferred.length === 1, SOON);
   const victim = await workerOf(pid);
   await victim.kill();
@@ -192,9 +194,9 @@ test("who waits for a deferred reply gets it after the death of the worker and o
   assert.deepEqual([status, body["reply"]], [200, "at last"]);
 });
 
-test("another process answers for one whose worker has died", { timeout: 60_000 }, async () => {
+test("another process answers for one whose worker has died", { timeout: 240_000 }, async () => {
   const [asked, other] = await twoApart();
-  const call = client.call(asked, { run: [{ do: "defer" }] }, { timeoutMs: 50_000 });
+  const call = client.call(asked, { run: [{ do: "defer" }] }, { timeoutMs: 120_000 });
   const deferred = async () => ((await client.read(asked)).body["state"] as ActorState).deferred;
   const [from] = await until(async () => ((await deferred()).length > 0 ? await deferred() : undefined), SOON);
   assert.ok(from);
@@ -206,7 +208,7 @@ test("another process answers for one whose worker has died", { timeout: 60_000 
   await revive(victim);
 });
 
-test("a timer whose worker dies between its ring and its turn comes once", { timeout: 60_000 }, async (t) => {
+test("a timer whose worker dies between its ring and its turn comes once", { timeout: 240_000 }, async (t) => {
   const pid = await anActor();
   const victim = await workerOf(pid);
   await order(pid, { do: "sendAfter", ms: 500, message: "ding" });
@@ -222,7 +224,7 @@ test("a timer whose worker dies between its ring and its turn comes once", { tim
 });
 
 test("what terminate asks of others is asked, although its callback has asked the same", {
-  timeout: 30_000,
+  timeout: 240_000,
 }, async () => {
   const [pid, other] = [await anActor(), await anActor()];
   const ask: Step = { do: "call", pid: other, message: { run: [{ do: "note", note: "asked" }] } };

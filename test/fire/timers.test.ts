@@ -11,7 +11,9 @@ const IS_SOAK = Number(process.env["FIRE_SECONDS"] ?? 20) > 60;
 const TIMERS = IS_SOAK ? 10_000 : 2_000;
 const OVER_MS = IS_SOAK ? 10_000 : 2_000;
 const TTL_MS = 2_000;
-const WITHIN_MS = 60_000;
+/** Time to set them all, also where there is little CPU. */
+const LEAD_MS = 3_000;
+const WITHIN_MS = 120_000;
 /** Nodes measure Redis's clock by asking it: each is wrong by up to half of the time that an answer takes. */
 const CLOCK_ERROR_MS = 50;
 
@@ -26,7 +28,7 @@ after(async () => {
 
 function newLoad(overMs: number): TimerLoad {
   const { client } = cluster;
-  return new TimerLoad({ client, prefix: `t${loads++}-`, processes: 100, timers: TIMERS, overMs, leadMs: 1_000 });
+  return new TimerLoad({ client, prefix: `t${loads++}-`, processes: 100, timers: TIMERS, overMs, leadMs: LEAD_MS });
 }
 
 function check(t: TestContext, { faults, ...figures }: TimerFigures): void {
@@ -36,7 +38,7 @@ function check(t: TestContext, { faults, ...figures }: TimerFigures): void {
   assert.ok(figures.firstMs >= -CLOCK_ERROR_MS, `one came ${-figures.firstMs} ms early`);
 }
 
-test(`${TIMERS} timers that are due over ${OVER_MS} ms come on time, each once`, { timeout: 120_000 }, async (t) => {
+test(`${TIMERS} timers that are due over ${OVER_MS} ms come on time, each once`, { timeout: 300_000 }, async (t) => {
   const load = newLoad(OVER_MS);
   await load.start();
   const figures = await load.untilRung(WITHIN_MS);
@@ -44,13 +46,13 @@ test(`${TIMERS} timers that are due over ${OVER_MS} ms come on time, each once`,
   assert.ok(figures.medianMs <= 500, `half of them came ${figures.medianMs} ms late or later`);
 });
 
-test(`${TIMERS} timers that are due at one instant come, each once`, { timeout: 120_000 }, async (t) => {
+test(`${TIMERS} timers that are due at one instant come, each once`, { timeout: 300_000 }, async (t) => {
   const load = newLoad(0);
   await load.start();
   check(t, await load.untilRung(WITHIN_MS));
 });
 
-test("no timer is lost or doubled when a worker is killed while they come", { timeout: 120_000 }, async (t) => {
+test("no timer is lost or doubled when a worker is killed while they come", { timeout: 300_000 }, async (t) => {
   const load = newLoad(OVER_MS);
   const startAt = await load.start();
   const [victim] = cluster.workers;

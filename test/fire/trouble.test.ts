@@ -6,6 +6,7 @@ import { until } from "../tools/until.ts";
 
 /** Callbacks that do what callbacks should not: the caller is told which, the state is the last committed one, the next message runs. */
 
+const SOON = { withinMs: 60_000 };
 const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 2_000 });
 const { client } = cluster;
 
@@ -20,8 +21,8 @@ const FAILURES: [trouble: object, code: string, detail: RegExp][] = [
   [{ do: "throw-text" }, "callback_failed", /threw a value that is no error: 'a text'$/],
   [{ do: "throw-odd" }, "callback_failed", /threw a value that /],
   [{ do: "nonsense" }, "invalid_return", /^troublemaker\.handleCall returned .*neither.*; legal returns are reply\(/],
-  [{ do: "hang" }, "callback_timeout", /^troublemaker\.handleCall was not done within 600 ms$/],
-  [{ do: "overstay", ms: 900 }, "callback_timeout", /was not done within 600 ms$/],
+  [{ do: "hang" }, "callback_timeout", /^troublemaker\.handleCall was not done within 2000 ms$/],
+  [{ do: "overstay", ms: 2_300 }, "callback_timeout", /was not done within 2000 ms$/],
   [{ do: "mutate-and-throw" }, "callback_failed", /after a mutation/],
   [{ do: "bigint" }, "state_not_json", /BigInt/],
   [{ do: "cycle" }, "state_not_json", /circular/],
@@ -48,10 +49,12 @@ for (const [trouble, code, detail] of FAILURES) {
 test("code that goes on after its deadline finds its context sealed, its signal fired and its state discarded", async () => {
   const pid = "troublemaker/overstayer";
   await client.start("troublemaker", "overstayer");
-  assert.equal((await client.call(pid, { do: "overstay", ms: 800 })).body["code"], "callback_timeout");
+  assert.equal((await client.call(pid, { do: "overstay", ms: 2_200 })).body["code"], "callback_timeout");
   const read = async () =>
     (await client.call(pid, { do: "read" })).body["reply"] as { aftermath: string; count: number };
-  const { count } = await until(async () => ((await read()).aftermath ? await read() : undefined), { withinMs: 5_000 });
+  const { count } = await until(async () => ((await read()).aftermath ? await read() : undefined), {
+    withinMs: 60_000,
+  });
   assert.deepEqual([count, (await read()).aftermath], [0, "TurnEndedError, aborted true"]);
 });
 
@@ -61,7 +64,7 @@ test("a cast that fails is a dead letter, readable with its reason and stack", a
   const { messageId } = (await client.cast(pid, { do: "throw" })).body;
   const letter = await until(
     async () => ((await client.get(`/v1/processes/${pid}/dead-letters`)).body["deadLetters"] as never[])[0],
-    { withinMs: 5_000 },
+    { withinMs: 60_000 },
   );
   const { reason, stack, kind, message, messageId: id } = letter as Record<string, string>;
   assert.deepEqual([id, kind, message], [messageId, "cast", { do: "throw" }]);
@@ -117,7 +120,7 @@ test("a hibernating process sleeps at once and wakes with its state", async () =
   await client.start("troublemaker", "sleeper");
   await client.call(pid, { do: "add" });
   assert.equal((await client.call(pid, { do: "hibernate" })).body["reply"], "good night");
-  await until(async () => (await client.read(pid)).body["owner"] === null, { withinMs: 2_000 });
+  await until(async () => (await client.read(pid)).body["owner"] === null, SOON);
   assert.equal((await client.call(pid, { do: "add" })).body["reply"], 2);
 });
 
@@ -126,25 +129,25 @@ test("what a module's code does beside its turn ends no node", async () => {
   await client.start("troublemaker", "stray");
   assert.equal((await client.call("troublemaker/stray", { do: "stray" })).body["reply"], "gone astray");
   const strays = () => cluster.workers.flatMap(({ records }) => records).filter(({ msg }) => msg === "module.stray");
-  await until(() => strays().length === 2, { withinMs: 5_000 });
+  await until(() => strays().length === 2, SOON);
   assert.deepEqual(new Set(cluster.workers.map(({ pid }) => pid)), pids);
   assert.equal((await client.call("troublemaker/stray", { do: "add" })).body["reply"], 1);
 });
 
 test("a worker that dies while terminate waits leaves nothing of the turn that stopped", {
-  timeout: 30_000,
+  timeout: 240_000,
 }, async () => {
   const pid = "troublemaker/slow-end";
   await client.start("troublemaker", "slow-end");
   // The three share a batch: what comes first is committed while terminate of the last one waits.
   const held = client.call(pid, { do: "sleep", ms: 300 });
-  await until(async () => (await client.read(pid)).body["status"] === "running", { withinMs: 2_000 });
-  const added = client.call(pid, { do: "add" }, { timeoutMs: 20_000 });
-  const stopped = client.call(pid, { do: "stop", reason: "slowly" }, { timeoutMs: 20_000 });
+  await until(async () => (await client.read(pid)).body["status"] === "running", SOON);
+  const added = client.call(pid, { do: "add" }, { timeoutMs: 60_000 });
+  const stopped = client.call(pid, { do: "stop", reason: "slowly" }, { timeoutMs: 60_000 });
   const worker = await Promise.any(
     cluster.workers.map(async (each) => {
       await each.untilRecord(({ msg, pid: logged }) => msg === "troublemaker ends" && logged === pid, {
-        withinMs: 5_000,
+        withinMs: 60_000,
       });
       return each;
     }),
@@ -157,33 +160,31 @@ test("a worker that dies while terminate waits leaves nothing of the turn that s
   assert.deepEqual([state.count, status], [2, "stopped"]);
 });
 
-test("a continuation that loops for ever ends three nodes and is given up", { timeout: 60_000 }, async () => {
+test("a continuation that loops for ever ends three nodes and is given up", { timeout: 240_000 }, async () => {
   const pid = "troublemaker/continuing-loop";
   await client.start("troublemaker", "continuing-loop");
-  const restarting = keepWorkersUp();
+  using _ = keepWorkersUp();
   assert.equal((await client.call(pid, { do: "continue", value: "loop" })).status, 200);
-  assert.equal((await client.call(pid, { do: "add" }, { timeoutMs: 50_000 })).body["reply"], 1);
-  const failed = cluster.workers
-    .flatMap(({ records }) => records)
-    .filter(({ code, pid: of }) => code === "node_died" && of === pid);
-  assert.equal(failed.length, 1);
+  assert.equal((await client.call(pid, { do: "add" }, { timeoutMs: 120_000 })).body["reply"], 1);
   await untilWorkersAreBack();
-  restarting.end();
+  const isTold = () =>
+    cluster.workers.flatMap(({ records }) => records).filter(({ code, pid: of }) => code === "node_died" && of === pid)
+      .length === 1;
+  await until(isTold, { ...SOON, what: "one node tells that it has given up" });
 });
 
 test("a message that loops for ever ends three nodes and is a dead letter, its neighbours unharmed", {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const pid = "troublemaker/looper";
   await client.start("troublemaker", "looper");
-  const restarting = keepWorkersUp();
-  const loop = client.call(pid, { do: "loop" }, { timeoutMs: 50_000 });
+  using _ = keepWorkersUp();
+  const loop = client.call(pid, { do: "loop" }, { timeoutMs: 120_000 });
   const neighbours = await Promise.all(
-    Array.from({ length: 5 }, () => client.call(pid, { do: "add" }, { timeoutMs: 50_000 })),
+    Array.from({ length: 5 }, () => client.call(pid, { do: "add" }, { timeoutMs: 120_000 })),
   );
   const ended = await loop;
   await untilWorkersAreBack();
-  restarting.end();
   assert.deepEqual(neighbours.map(({ body }) => body["reply"]).sort(), [1, 2, 3, 4, 5]);
   assert.deepEqual([ended.status, ended.body["code"]], [500, "node_died"]);
   const letters = (await client.get(`/v1/processes/${pid}/dead-letters`)).body["deadLetters"] as Record<
@@ -198,12 +199,12 @@ test("a message that loops for ever ends three nodes and is a dead letter, its n
   assert.match(stack, /makeTrouble \(.*troublemaker\.ts:\d+\)/);
 });
 
-/** Starts each worker again when it has died, as a supervisor does. */
-function keepWorkersUp(): { end: () => void } {
+/** Starts each worker again when it has died, as a supervisor does, for as long as the test runs. */
+function keepWorkersUp(): Disposable {
   const timer = setInterval(() => {
     for (const worker of cluster.workers) if (!worker.isAlive) void worker.start();
   }, 100);
-  return { end: () => clearInterval(timer) };
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** A worker that ends leaves the members before it dies, and is a member again under its new pid. */
@@ -214,5 +215,5 @@ async function untilWorkersAreBack(): Promise<void> {
     const living = cluster.workers.filter(({ isAlive }) => isAlive).map(({ pid }) => pid);
     return living.length === cluster.workers.length && String(members.sort()) === String(living.sort());
   };
-  await until(areBack, { withinMs: 10_000, what: "every worker is back" });
+  await until(areBack, { ...SOON, what: "every worker is back" });
 }

@@ -5,7 +5,7 @@ import { type Context, defineServer, noreply, reply, stop } from "genserverless"
 export default defineServer({
   name: "troublemaker",
   version: 1,
-  turnTimeoutMs: 600,
+  turnTimeoutMs: 2_000,
   init: (args: { init?: "throw" | "stop" | "nonsense" | "continue" } | null) => {
     if (args?.init === "throw") throw new Error("no start today");
     if (args?.init === "stop") return stop("not needed") as never;

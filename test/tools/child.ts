@@ -3,13 +3,16 @@
  *
  * Its stdout and stderr are kept line by line; JSON lines can be read as log records. It may be started again after it
  * has exited and then keeps its name and its lines. Every child is on a list from its spawn to its exit: a test file
- * ends with `assertNoChildLeft`, and whatever is still alive when this process exits is killed with it.
+ * ends with `assertNoChildLeft`, and whatever is still alive when this process exits is killed with it. Temporary files
+ * of this process and of its children lie in one folder, which goes with it too.
  */
 
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -20,7 +23,7 @@ export interface ChildOptions {
   name: string;
   command: string;
   args: string[];
-  /** On top of PATH and HOME; nothing else of this process's environment is passed on. */
+  /** On top of `PASSED_ON`; nothing else of this process's environment is passed on. */
   env?: Record<string, string>;
   cwd?: string;
   /** How long SIGTERM may take before `stop` kills the child and fails. */
@@ -36,10 +39,17 @@ type LogRecord = Record<string, unknown>;
 type Spawned = ChildProcessByStdio<null, Readable, Readable>;
 
 const LAST_LINES_MS = 1_000;
+/** With the compile cache a node boots with a third of the CPU time. */
+const PASSED_ON = ["PATH", "HOME", "TMPDIR", "NODE_COMPILE_CACHE"];
 
 const living = new Set<Child>();
+const temporary = mkdtempSync(join(tmpdir(), "test-"));
+// Postgres runs as another user and has its files in here.
+chmodSync(temporary, 0o755);
+process.env["TMPDIR"] = temporary;
 process.on("exit", () => {
   for (const child of living) child.signal("SIGKILL");
+  rmSync(temporary, { recursive: true, force: true });
 });
 
 export class Child implements Part {
@@ -60,7 +70,7 @@ export class Child implements Part {
     const { command, args, env, cwd } = this.#options;
     const spawned = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+      env: { ...Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]])), ...env },
       cwd,
     });
     await once(spawned, "spawn");
@@ -83,7 +93,7 @@ export class Child implements Part {
   /** SIGTERM, then the exit. A child that does not leave in time is killed, and that is an error. */
   async stop(): Promise<void> {
     if (!this.isAlive) return;
-    const { stopWithinMs = 30_000 } = this.#options;
+    const { stopWithinMs = 60_000 } = this.#options;
     this.signal("SIGCONT");
     this.signal("SIGTERM");
     try {
@@ -103,7 +113,7 @@ export class Child implements Part {
   /** SIGSTOP, and the kernel says that it stands still. */
   async pause(): Promise<void> {
     this.signal("SIGSTOP");
-    await until(() => readState(this.pid) === "T", { withinMs: 5_000, what: `${this.name} is paused` });
+    await until(() => readState(this.pid) === "T", { withinMs: 60_000, what: `${this.name} is paused` });
   }
 
   resume(): void {

@@ -21,7 +21,7 @@ import { until } from "./until.ts";
 
 const USER = "postgres";
 const PASSWORD = "p@ss/w;rd";
-const UP_WITHIN_MS = 10_000;
+const UP_WITHIN_MS = 60_000;
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 

@@ -27,7 +27,7 @@ export interface RedisServerOptions {
 
 /** What the cluster needs of Redis, wherever it runs. */
 const CONFIG = join(import.meta.dirname, "../../local/redis.conf");
-const UP_WITHIN_MS = 10_000;
+const UP_WITHIN_MS = 60_000;
 const APPEND_FOLDER = "appendonlydir";
 
 export class RedisServer implements Part {

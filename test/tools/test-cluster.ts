@@ -32,7 +32,7 @@ export interface TestClusterOptions {
 }
 
 const ROOT = join(import.meta.dirname, "../..");
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 
 /** One api or worker. */
 export class TestNode extends Child {
@@ -74,6 +74,7 @@ export class TestCluster implements Part {
       ...Array.from({ length: apis }, () => this.addApi()),
     ]);
     await this.untilReady();
+    await Promise.all(this.workers.map(untilJoined));
   }
 
   async stop(): Promise<void> {
@@ -162,13 +163,19 @@ export class TestCluster implements Part {
       KEY_PREFIX: this.keyPrefix,
       SESSION_TTL_MS: String(sessionTtlMs),
       MODULES_DIR: modulesDir,
+      DRAIN_MS: "50",
     };
   }
 }
 
+/** Calls work with one worker; the others are there too. */
+async function untilJoined(worker: TestNode): Promise<void> {
+  await worker.untilRecord(({ msg }) => msg === "session.registered", { withinMs: READY_WITHIN_MS, what: "it joins" });
+}
+
 async function stopCleanly(node: TestNode): Promise<void> {
   // One that was started a moment ago does not yet listen to signals; Node itself has to start first.
-  await until(() => !node.isAlive || catchesSigterm(node.pid), { withinMs: 10_000 }).catch(() => {});
+  await until(() => !node.isAlive || catchesSigterm(node.pid), { withinMs: 60_000 }).catch(() => {});
   await node.stop();
   const { code, signal } = await node.untilExit();
   if (code !== 0) throw new Error(`${node.name} left with ${signal ?? `code ${code}`}: ${node.lastWords()}`);
