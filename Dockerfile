@@ -15,6 +15,7 @@ COPY sysmon/package.json sysmon/
 COPY local/package.json local/
 COPY haproxy/package.json haproxy/
 COPY bench/package.json bench/
+COPY cli/package.json cli/
 # Not `npm ci`, which refuses a lock file that lacks an optional package of some other platform.
 RUN npm install --no-save --omit=dev --no-audit --no-fund --loglevel=error && npm cache clean --force
 
@@ -23,6 +24,7 @@ COPY shared shared
 COPY api api
 COPY worker worker
 COPY sysmon sysmon
+COPY cli cli
 COPY modules modules
 
 USER node

@@ -23,7 +23,7 @@ import type { PlannedChild, Role } from "./plan.ts";
 import { prepareCluster } from "./prepare.ts";
 import { askReady } from "./ready.ts";
 import { waitForPort } from "./redis-server.ts";
-import type { LocalSettings } from "./settings.ts";
+import { type LocalSettings, urlOf } from "./settings.ts";
 
 const READY_POLL_MS = 25;
 const WAITING_TOLD_EVERY_MS = 10_000;
@@ -54,6 +54,7 @@ export class Cluster implements Part {
   readonly #hopeless = Promise.withResolvers<never>();
   #deathReporter: DeathReporter | undefined;
   #isReady = false;
+  #consoleUrl = "";
   #stopping: Promise<void> | undefined;
 
   constructor(options: ClusterOptions) {
@@ -63,15 +64,21 @@ export class Cluster implements Part {
   }
 
   get url(): string {
-    const { lbHost, lbPort } = this.#options.settings;
-    return `http://${lbHost === "0.0.0.0" ? "127.0.0.1" : lbHost}:${lbPort}`;
+    return urlOf(this.#options.settings);
+  }
+
+  /** Sysmon's page; known once the cluster has started. */
+  get consoleUrl(): string {
+    return this.#consoleUrl;
   }
 
   /** Resolves when calls work and sysmon's page is there. */
   async start(): Promise<void> {
     const { settings, env, events } = this.#options;
-    const { children, env: nodeEnv, redisPort } = await prepareCluster(settings, env, this.#dataDir, events);
+    const prepared = await prepareCluster(settings, env, this.#dataDir, events);
+    const { children, env: nodeEnv, redisPort } = prepared;
     if (this.#stopping) return;
+    this.#consoleUrl = prepared.consoleUrl;
     this.#deathReporter = new DeathReporter(readClusterSettings(nodeEnv));
     this.#guard.start();
     for (const planned of children) this.#add(planned);

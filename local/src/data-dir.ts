@@ -68,9 +68,19 @@ export class DataDir {
     renameSync(this.file("children.new"), this.file("children"));
   }
 
-  /** The password of this cluster's Redis, in a file for its owner only; made at the first start. */
+  /** The password of this cluster's Redis. */
   passwordFile(): string {
-    const file = this.file("redis-password");
+    return this.#keepSecret("redis-password");
+  }
+
+  /** What signs in to sysmon's page. */
+  sysmonToken(): string {
+    return readFileSync(this.#keepSecret("sysmon-token"), "utf8").trim();
+  }
+
+  /** A random text in a file for its owner only; made at the first start. */
+  #keepSecret(name: string): string {
+    const file = this.file(name);
     if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
     return file;
   }

@@ -10,8 +10,8 @@ import { isAlive } from "./os-process.ts";
 import { findFreePort } from "./ports.ts";
 import { root } from "./settings.ts";
 
-const READY = { withinMs: 30_000 };
-const SOON = { withinMs: 15_000 };
+const READY = { withinMs: 120_000 };
+const SOON = { withinMs: 60_000 };
 
 after(assertNoChildLeft);
 
@@ -31,6 +31,7 @@ async function buildNpmStart(t: TestContext, settings: Record<string, string> = 
     API_REPLICAS: "1",
     WORKER_REPLICAS: "1",
     SESSION_TTL_MS: "2000",
+    DRAIN_MS: "50",
     NODE_NAME: "test",
     ...settings,
   };
@@ -166,7 +167,7 @@ test("stops at any moment of its start, and leaves nothing behind", async (t) =>
 });
 
 test("a second signal does not wait", async (t) => {
-  const cluster = await startCluster(t);
+  const cluster = await startCluster(t, { DRAIN_MS: "20000" });
   const children = readChildren(cluster);
   cluster.npmStart.signal("SIGINT");
   cluster.npmStart.signal("SIGINT");
@@ -176,7 +177,7 @@ test("a second signal does not wait", async (t) => {
   const askedAt = performance.now();
   cluster.npmStart.signal("SIGINT");
   await cluster.npmStart.untilExit();
-  assert.ok(performance.now() - askedAt < 800);
+  assert.ok(performance.now() - askedAt < 10_000);
   await assertGone(children);
 });
 

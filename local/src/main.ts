@@ -24,7 +24,9 @@ async function main(): Promise<void> {
   stopWhenTold(cluster);
   try {
     await cluster.start();
-    if (!isLeaving) print(`ready ${cluster.url}`);
+    if (isLeaving) return;
+    print(`console ${cluster.consoleUrl}`);
+    print(`ready ${cluster.url}`);
   } catch (error) {
     if (isLeaving) return;
     await cluster.stop();

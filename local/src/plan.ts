@@ -19,6 +19,8 @@ export interface Plan {
   nodeName: string;
   /** What every node gets. */
   env: Record<string, string | undefined>;
+  /** What sysmon gets besides. */
+  sysmonEnv: Record<string, string>;
 }
 
 /** An api node drains for up to 25 s; a load balancer and a worker finish what they have in hand. */
@@ -33,7 +35,7 @@ export function planChildren(plan: Plan): PlannedChild[] {
     planHaproxy(plan),
     ...plan.apiPorts.map((port, i) => planNode("api", plan, i + 1, { HOST: "127.0.0.1", PORT: String(port) })),
     ...numbers.map((n) => planNode("worker", plan, n, {})),
-    { ...planNode("sysmon", plan, 1, { HOST: "127.0.0.1" }), name: "sysmon", isQuiet: true },
+    { ...planNode("sysmon", plan, 1, { HOST: "127.0.0.1", ...plan.sysmonEnv }), name: "sysmon", isQuiet: true },
   ];
 }
 

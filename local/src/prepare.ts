@@ -10,7 +10,7 @@ import { type PlannedChild, planChildren } from "./plan.ts";
 import { findFreePorts, requireFreePort } from "./ports.ts";
 import { writeRedisConfig } from "./redis-server.ts";
 import { ensureServers } from "./servers.ts";
-import { type LocalSettings, root } from "./settings.ts";
+import { type LocalSettings, root, urlOf } from "./settings.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -24,6 +24,8 @@ export interface Preparation {
   children: PlannedChild[];
   /** What every node gets; tells where Redis is. */
   env: Environment;
+  /** Sysmon's page; signs in where the token was made here. */
+  consoleUrl: string;
   /** The port of the Redis that is to be started. */
   redisPort: number | undefined;
 }
@@ -39,6 +41,8 @@ export async function prepareCluster(
   const ports = await choosePorts(settings);
   const programs = await ensureServers(settings.redisUrl ? ["haproxy"] : ["haproxy", "redis-server"]);
   const nodeEnv = { ...env, ...describeCluster(settings), ...describeRedis(settings, dataDir, ports.redis) };
+  const given = env["SYSMON_TOKEN"]?.trim();
+  const sysmonToken = given || dataDir.sysmonToken();
   const children = planChildren({
     redis: settings.redisUrl
       ? undefined
@@ -48,8 +52,10 @@ export async function prepareCluster(
     workers: settings.workerReplicas,
     nodeName: env["NODE_NAME"]?.trim() || hostname(),
     env: nodeEnv,
+    sysmonEnv: { API_URL: urlOf(settings), SYSMON_TOKEN: sysmonToken },
   });
-  return { children, env: nodeEnv, redisPort: settings.redisUrl ? undefined : ports.redis };
+  const consoleUrl = `http://127.0.0.1:${settings.sysmonPort}/${given ? "" : `#token=${sysmonToken}`}`;
+  return { children, env: nodeEnv, consoleUrl, redisPort: settings.redisUrl ? undefined : ports.redis };
 }
 
 /** Those that were asked for must be free; the others are whichever are. */

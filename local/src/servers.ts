@@ -1,4 +1,4 @@
-/** The two programs that are not npm packages: found on this machine, or installed through its package manager. */
+/** The programs that are not npm packages: found on this machine, or installed through its package manager. */
 
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { SettingError } from "@genserverless/shared/service/env.ts";
 
-type ServerName = "redis-server" | "haproxy";
+type ServerName = "redis-server" | "haproxy" | "tmux" | "chromium";
 
 interface PackageManager {
   command: string;
@@ -21,19 +21,19 @@ const PACKAGE_MANAGERS: PackageManager[] = [
     command: "apt-get",
     refresh: ["update", "-qq"],
     install: ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"],
-    packages: { "redis-server": "redis-server", haproxy: "haproxy" },
+    packages: { "redis-server": "redis-server", haproxy: "haproxy", tmux: "tmux", chromium: "chromium" },
     needsRoot: true,
   },
   {
     command: "dnf",
     install: ["install", "-y", "-q"],
-    packages: { "redis-server": "redis", haproxy: "haproxy" },
+    packages: { "redis-server": "redis", haproxy: "haproxy", tmux: "tmux", chromium: "chromium" },
     needsRoot: true,
   },
   {
     command: "brew",
     install: ["install", "-q"],
-    packages: { "redis-server": "redis", haproxy: "haproxy" },
+    packages: { "redis-server": "redis", haproxy: "haproxy", tmux: "tmux", chromium: "chromium" },
     needsRoot: false,
   },
 ];

@@ -31,6 +31,7 @@ const DESCRIPTIONS = [
   ["LB_HOST", "127.0.0.1", "address of the load balancer"],
   ["LB_PORT", "8080", "its port: the cluster's HTTP API"],
   ["SYSMON_PORT", "5984", "port of the system monitor's page, on loopback"],
+  ["SYSMON_TOKEN", "made, kept in DATA_DIR", "what signs in to that page"],
   ["STATS_PORT", "a free one", "port of the load balancer's statistics page, on loopback"],
   ["API_REPLICAS", "2", "api nodes"],
   ["WORKER_REPLICAS", "2", "worker nodes"],
@@ -76,6 +77,11 @@ export function readSettings(env: Environment): LocalSettings {
     modulesDir: readFolders(readText(env, "MODULES_DIR", join(root, "modules"))),
     cluster: readClusterSettings({ ...env, REDIS_PASSWORD_FILE: undefined }),
   };
+}
+
+/** Where callers find the cluster. */
+export function urlOf({ lbHost, lbPort }: LocalSettings): string {
+  return `http://${lbHost === "0.0.0.0" ? "127.0.0.1" : lbHost}:${lbPort}`;
 }
 
 function readFolders(text: string): string {

@@ -4,14 +4,19 @@ import { checkFoundation, FoundationError } from "@genserverless/shared/cluster/
 import { createNode } from "@genserverless/shared/cluster/node.ts";
 import { readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { SettingError } from "@genserverless/shared/service/env.ts";
 import { Lifecycle, type Part, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
+import { ApiClient } from "./api-client.ts";
 import { readConfig } from "./config.ts";
-import { Printer } from "./terminal/printer.ts";
+import { History } from "./history.ts";
+import { followLog } from "./log-follower.ts";
+import { createEyes } from "./terminal/eyes.ts";
+import { createSkin, isFullScreen } from "./terminal/skin.ts";
+import { watchTurns } from "./turn-feed.ts";
 import { Watch } from "./watch.ts";
-import { createApp } from "./web/app.ts";
-import { WebServer } from "./web/server.ts";
+import { createConsole } from "./web/console.ts";
 
 const STDERR = 2;
 
@@ -19,8 +24,9 @@ const STDERR = 2;
 function createSysmon(env: Record<string, string | undefined>): Part {
   const config = readConfig(env);
   const settings = readClusterSettings(env);
-  // stdout is the picture's.
-  const log = createLog(`sysmon@${settings.nodeName}`, env, STDERR);
+  // stdout is the picture's; and where the dashboard has the whole terminal, stderr too.
+  const isTaken = isFullScreen(env) && process.stderr.isTTY;
+  const log = createLog(`sysmon@${settings.nodeName}`, isTaken ? { ...env, LOG_LEVEL: "silent" } : env, STDERR);
   const node = createNode("sysmon", settings, log);
   const { link, keys, events } = node;
   const snapshot = new Snapshot(link, keys);
@@ -28,13 +34,29 @@ function createSysmon(env: Record<string, string | undefined>): Part {
     await link.untilUp();
     return snapshot.readCluster();
   };
-  const watch = new Watch({ readCluster, events });
+  const watch = new Watch({ readCluster, events, beatMs: 500 });
+  const history = new History({ watch });
+  const logs = followLog(new LogFeed(link, keys));
+  const api = new ApiClient({ url: config.apiUrl, token: config.apiToken });
+  const skin = createSkin({
+    env,
+    watch,
+    history,
+    events,
+    logs,
+    api,
+    eyes: createEyes(snapshot, link, keys),
+    watchTurns: (pid, onTurn) => watchTurns(api, pid, onTurn),
+    onLeave: () => process.kill(process.pid, "SIGTERM"),
+  });
   return new Lifecycle([
-    new WebServer({ ...config, app: createApp({ watch, events, servedBy: node.name }), events }),
-    new Printer({ watch, output: process.stdout, events }),
+    ...(config.hasWeb ? [createConsole({ ...node, config, env, watch, history, logs, api, snapshot })] : []),
+    history,
+    { start: async () => {}, stop: () => api.close() },
+    skin,
     link,
     { start: () => checkFoundation(link, keys), stop: async () => {} },
-    node.join(),
+    ...(config.hasWeb ? [node.join()] : []),
   ]);
 }
 

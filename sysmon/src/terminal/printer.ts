@@ -1,5 +1,5 @@
 /**
- * The terminal skin: every `everyMs` it prints the cluster as plain text. On a terminal it redraws in place, cut to the
+ * The plain skin: every `everyMs` it prints the cluster as plain text. On a terminal it redraws in place, cut to the
  * window; anywhere else (a pipe, a container's log) it appends. While Redis is away the terminal keeps the last picture,
  * dimmed, and a log gets one line a time that says so.
  *
@@ -20,6 +20,8 @@ export interface PrinterOptions {
   output: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   events: Events;
   everyMs?: number;
+  /** Whether the output obeys escape sequences; as a terminal does, where it is absent. */
+  redraws?: boolean;
 }
 
 const HOME = "\x1b[H";
@@ -33,6 +35,7 @@ export class Printer implements Part {
   readonly #output: PrinterOptions["output"];
   readonly #events: Events;
   readonly #everyMs: number;
+  readonly #redraws: boolean;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PrinterOptions) {
@@ -40,6 +43,7 @@ export class Printer implements Part {
     this.#output = options.output;
     this.#events = options.events;
     this.#everyMs = options.everyMs ?? 2000;
+    this.#redraws = options.redraws ?? options.output.isTTY === true;
   }
 
   async start(): Promise<void> {
@@ -67,7 +71,7 @@ export class Printer implements Part {
   async #print(): Promise<void> {
     const picture = await this.#watch.look();
     if (!this.#timer || this.#output.writableNeedDrain) return;
-    this.#output.write(this.#output.isTTY ? this.#redraw(picture) : append(picture));
+    this.#output.write(this.#redraws ? this.#redraw(picture) : append(picture));
   }
 
   #redraw(picture: Picture): string {

@@ -2,10 +2,10 @@
 
 import type { ClusterView, NodeView } from "@genserverless/shared/inspect/views.ts";
 import { PROCESS_STATUSES } from "@genserverless/shared/process/status.ts";
+import { toPrintable } from "@genserverless/shared/text/printable.ts";
+import { formatBytes, formatSpan } from "@genserverless/shared/text/quantities.ts";
+import { type Column, layTable } from "@genserverless/shared/text/table.ts";
 import type { Picture } from "../watch.ts";
-import { toPrintable } from "./printable.ts";
-import { formatBytes, formatSpan } from "./quantities.ts";
-import { type Column, layTable } from "./table.ts";
 
 const NODE_COLUMNS: readonly Column[] = [
   { title: "ROLE" },
@@ -75,6 +75,7 @@ function reportNodes(nodes: readonly NodeView[], ageMs: number, nowMs: number): 
   );
 }
 
-function compareNodes(a: NodeView, b: NodeView): number {
+/** By role, then by name. */
+export function compareNodes(a: NodeView, b: NodeView): number {
   return ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id);
 }

@@ -1,6 +1,6 @@
 /** Lines → what of them fits a window of `columns` × `rows`, its last row kept free for the cursor. */
 
-import { crop } from "./printable.ts";
+import { crop } from "@genserverless/shared/text/printable.ts";
 
 export function fitWindow(lines: readonly string[], columns: number, rows: number): string[] {
   const room = Math.max(1, rows - 1);

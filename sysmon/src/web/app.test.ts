@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
-import { Events } from "@genserverless/shared/service/events.ts";
 import { clusterView, nodeView } from "../view/sample.ts";
-import { Watch } from "../watch.ts";
-import { createApp } from "./app.ts";
-import { WebServer } from "./server.ts";
+import { processView, readEvents, SampleLog, serveConsole } from "./console.test-support.ts";
 
 async function serve(t: TestContext, readCluster = async () => clusterView(), beatMs = 60_000) {
-  const events = new Events();
-  const watch = new Watch({ readCluster, events, beatMs, patienceMs: 50 });
-  const app = createApp({ watch, events, servedBy: "sysmon@sysmon-1" });
-  const server = new WebServer({ app, host: "127.0.0.1", port: 0, events });
-  await server.start();
-  t.after(() => server.stop());
-  return (path: string, init?: RequestInit) => fetch(`${server.url}${path}`, init);
+  return (await serveConsole(t, { readCluster, beatMs })).ask;
 }
 
 test("GET /api/cluster is the cluster as JSON, with the age of the picture", async (t) => {
@@ -70,7 +61,9 @@ test("the page and its files are served under a policy that allows no inline scr
   const page = await request("/");
   const html = await page.text();
   assert.match(page.headers.get("content-type") ?? "", /^text\/html/);
-  assert.match(page.headers.get("content-security-policy") ?? "", /^default-src 'self'/);
+  const policy = page.headers.get("content-security-policy") ?? "";
+  assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; /);
+  assert.doesNotMatch(policy, /unsafe|\*|data:|https?:/);
   assert.doesNotMatch(html, /<script(?![^>]*\ssrc=)|<style|\s(on\w+|style)=/);
   for (const [, file] of html.matchAll(/(?:src|href)="([\w.-]+)"/g)) {
     const response = await request(`/${file}`);
@@ -98,7 +91,7 @@ test("health is 200 whatever Redis does", async (t) => {
 
 test("an unknown path is 404 as problem+json, a malformed one too, and nothing outside public is served", async (t) => {
   const request = await serve(t);
-  for (const path of ["/nope", "/api", "/api/cluster/x", "/%E0%A4%A", "/..%2fapp.ts", "/.git/config", "/%00"]) {
+  for (const path of ["/nope", "/apis", "/%E0%A4%A", "/..%2fapp.ts", "/.git/config", "/%00"]) {
     const response = await request(path);
     assert.equal(response.status, 404, path);
     assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/, path);
@@ -106,7 +99,7 @@ test("an unknown path is 404 as problem+json, a malformed one too, and nothing o
   }
 });
 
-test("only GET and HEAD are answered", async (t) => {
+test("only GET and HEAD are answered where nothing can be done", async (t) => {
   const request = await serve(t);
   assert.equal((await request("/api/cluster", { method: "HEAD" })).status, 200);
   for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
@@ -115,4 +108,107 @@ test("only GET and HEAD are answered", async (t) => {
     assert.equal(response.headers.get("allow"), "GET, HEAD");
     await response.arrayBuffer();
   }
+});
+
+test("the picture comes as server-sent events, and who comes back is told the history since", async (t) => {
+  const { ask, history } = await serveConsole(t);
+  const watched = clusterView();
+  for (const waiting of [1, 2, 3])
+    history.note({ view: { ...watched, mailbox: { waiting, delayed: 0, failed: 0 } }, ageMs: 0, away: false });
+  const first = await ask("/api/live");
+  assert.match(first.headers.get("content-type") ?? "", /^text\/event-stream/);
+  const [past, picture] = await readEvents(first, 2);
+  assert.equal((past?.data as unknown[] | undefined)?.length, 3);
+  assert.deepEqual((picture?.data as { view: ClusterView } | undefined)?.view.mailbox, watched.mailbox);
+  const again = await ask("/api/live", { headers: { "last-event-id": picture?.id ?? "" } });
+  const [rest] = await readEvents(again, 1);
+  assert.deepEqual(rest?.data, []);
+});
+
+test("the log resumes after the entry that a browser has seen, and ends with its reader", async (t) => {
+  const logs = new SampleLog();
+  const { askAsOperator } = await serveConsole(t, { logs });
+  const entry = (id: string, msg: string) => ({ id, msg, time: 0, level: "info", node: "worker@w" });
+  for (const number of [1, 2, 3]) logs.write(entry(`${number}-0`, `line\n\nevent: forged ${number}`));
+  const seen = await readEvents(await askAsOperator("/api/logs"), 3);
+  assert.deepEqual(
+    seen.map(({ event, id }) => [event, id]),
+    [
+      ["log", "1-0"],
+      ["log", "2-0"],
+      ["log", "3-0"],
+    ],
+  );
+  const resumed = await readEvents(await askAsOperator("/api/logs", { headers: { "last-event-id": "2-0" } }), 1);
+  assert.deepEqual(
+    resumed.map(({ id }) => id),
+    ["3-0"],
+  );
+  await t.waitFor(() => assert.equal(logs.listeners, 0));
+});
+
+test("of the log, only what happens to the cluster is an event", async (t) => {
+  const logs = new SampleLog();
+  const { askAsOperator } = await serveConsole(t, { logs });
+  const entry = (id: string, msg: string, more = {}) => ({
+    id,
+    msg,
+    time: 0,
+    level: "info",
+    node: "worker@w",
+    ...more,
+  });
+  logs.write(entry("1-0", "accumulator init", { pid: "accumulator/a" }));
+  logs.write(entry("2-0", "session.registered"));
+  logs.write(entry("3-0", "process.quarantined", { pid: "accumulator/a" }));
+  const events = await readEvents(await askAsOperator("/api/events"), 2);
+  assert.deepEqual(
+    events.map(({ id }) => id),
+    ["2-0", "3-0"],
+  );
+});
+
+test("a process is shown with its mail, large messages cut, and fifty who look cost one read", async (t) => {
+  let reads = 0;
+  const large = "x".repeat(1_000_000);
+  const message = { messageId: "1-a", kind: "cast", message: large, queuedAt: "2026-03-01T11:56:56.000Z" };
+  const { askAsOperator } = await serveConsole(t, {
+    snapshot: {
+      readProcess: async () => {
+        reads++;
+        return processView();
+      },
+      readMailbox: async (pid) => ({
+        pid,
+        status: "idle",
+        mailbox: { waiting: 1, delayed: 0, failed: 0 },
+        running: [],
+        waiting: [message],
+        delayed: [],
+        isCut: false,
+      }),
+    },
+  });
+  const answers = await Promise.all(Array.from({ length: 50 }, () => askAsOperator("/api/processes/stack/a")));
+  const bodies = await Promise.all(answers.map((answer) => answer.json() as Promise<Detail>));
+  assert.equal(reads, 1);
+  assert.equal(bodies[0]?.process.pid, "stack/a");
+  assert.equal(bodies[0]?.mailbox.waiting[0]?.message.length, 4_000);
+  assert.equal(bodies[0]?.mailbox.waiting[0]?.cutBytes, 1_000_002);
+});
+
+interface Detail {
+  process: { pid: string };
+  mailbox: { waiting: { message: string; cutBytes: number }[] };
+}
+
+test("a process that is not there is 404, a bad pid or query 400", async (t) => {
+  const { askAsOperator } = await serveConsole(t);
+  const codes = {
+    "/api/processes/stack/a": 404,
+    "/api/processes/st%20ack/a": 400,
+    "/api/processes?status=odd": 400,
+    "/api/processes?limit=0": 400,
+  };
+  for (const [path, status] of Object.entries(codes)) assert.equal((await askAsOperator(path)).status, status, path);
 });

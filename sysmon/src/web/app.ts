@@ -1,13 +1,29 @@
-/** The console's routes. It only reads; it never listens (the server does) and it runs no script but its own files'. */
+/** The console's routes. The app never listens (the server does) and runs no code but its own. */
 
 import { fileURLToPath } from "node:url";
-import { ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
+import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
+import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from "express";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, Router } from "express";
+import type { ApiClient } from "../api-client.ts";
+import type { History } from "../history.ts";
+import type { LogSource } from "../log-source.ts";
 import type { Watch } from "../watch.ts";
+import type { Access } from "./access.ts";
+import { EventStream, readLastId } from "./event-stream.ts";
+import { hidePids, Live } from "./live.ts";
+import { logRoutes } from "./log-routes.ts";
+import { answerProblem, Problem } from "./problems.ts";
+import { type ProcessParts, processRoutes } from "./process-routes.ts";
+import { proxyRoutes } from "./proxy-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
 
-export interface AppOptions {
+export interface AppOptions extends ProcessParts {
   watch: Watch;
+  history: Pick<History, "beats">;
+  logs: LogSource;
+  api: ApiClient;
+  access: Access;
   events: Events;
   /** The node's name, told as `x-served-by`, e.g. `sysmon@host`. */
   servedBy: string;
@@ -17,7 +33,8 @@ const PUBLIC_DIR = fileURLToPath(new URL("public", import.meta.url));
 
 const SECURITY_HEADERS = {
   "content-security-policy":
-    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
@@ -25,37 +42,56 @@ const SECURITY_HEADERS = {
   "x-frame-options": "DENY",
 };
 
-export function createApp({ watch, events, servedBy }: AppOptions): Express {
-  const app = express();
-  app.disable("x-powered-by");
+export function createApp(options: AppOptions): Express {
+  const { access, api, events, logs, servedBy } = options;
+  const app = express().disable("x-powered-by").disable("etag");
   app.use((_request, response, next) => {
     response.set(SECURITY_HEADERS).set("x-served-by", servedBy);
     next();
   });
-  app.use(refuseWriting);
   app.get("/health", (_request, response) => {
     response.set("cache-control", "no-store").json({ status: "ok" });
   });
-  app.get("/api/cluster", showCluster(watch));
-  app.use(express.static(PUBLIC_DIR, { cacheControl: false, setHeaders: keepFresh, redirect: false }));
-  app.use((_request, response) => answerProblem(response, "unknown_route"));
+  app.use("/api", sessionRoutes(access), refuseWriting, countRoutes(options));
+  app.use("/api", access.require("read"), processRoutes(options), logRoutes(logs, access));
+  app.use("/cluster", access.byMethod, proxyRoutes(api, access));
+  app.use(refuseWriting, express.static(PUBLIC_DIR, { cacheControl: false, setHeaders: keepFresh, redirect: false }));
+  app.use(() => {
+    throw new Problem("unknown_route");
+  });
   app.use(answerFailure(events));
   return app;
 }
 
+/** What is open where the counts are: the picture, once or as it changes. */
+function countRoutes({ watch, history, access }: AppOptions): Router {
+  const router = Router();
+  const live = new Live({ watch, history });
+  router.get("/cluster", access.counts, showCluster(watch, access));
+  router.get("/live", access.counts, async (request, response) => {
+    const stream: EventStream = new EventStream(request, response, {
+      mayListen: () => access.seesCounts(request),
+      onEnd: () => live.remove(stream),
+    });
+    await live.add(stream, access.identify(request) !== undefined, readLastId(request));
+  });
+  return router;
+}
+
 /** 200 with the newest view and its age; `redis.connected` false means that it is history. 503 while there is none. */
-function showCluster(watch: Watch): RequestHandler {
-  return async (_request, response) => {
-    const { view, ageMs, away } = await watch.look();
-    response.set("cache-control", "no-store");
-    if (!view) return answerProblem(response.set("retry-after", "1"), "redis_unavailable");
-    response.json({ ...view, redis: { ...view.redis, connected: !away }, ageMs });
+function showCluster(watch: Watch, access: Access): RequestHandler {
+  return async (request, response) => {
+    const picture = await watch.look();
+    const { ageMs, away } = picture;
+    const view = access.identify(request) ? picture.view : picture.view && hidePids(picture.view);
+    if (!view) throw new Problem("redis_unavailable", undefined, { "retry-after": "1" });
+    response.set("cache-control", "no-store").json({ ...view, redis: { ...view.redis, connected: !away }, ageMs });
   };
 }
 
-const refuseWriting: RequestHandler = (request, response, next) => {
+const refuseWriting: RequestHandler = (request, _response, next) => {
   if (request.method === "GET" || request.method === "HEAD") return next();
-  answerProblem(response.set("allow", "GET, HEAD"), "method_not_allowed");
+  throw new Problem("method_not_allowed", undefined, { allow: "GET, HEAD" });
 };
 
 function keepFresh(response: { setHeader(name: string, value: string): unknown }): void {
@@ -65,15 +101,19 @@ function keepFresh(response: { setHeader(name: string, value: string): unknown }
 function answerFailure(events: Events): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
     if (response.headersSent) return next(error);
-    events.emit("error", "web.failed", { err: error });
-    answerProblem(response, "internal_error");
+    const problem = toProblem(error);
+    if (problem.code === "internal_error") events.emit("error", "web.failed", { err: error });
+    answerProblem(response, problem);
   };
 }
 
-function answerProblem(response: Response, code: ErrorCode): void {
-  const [status, title] = ERRORS[code];
-  response
-    .status(status)
-    .type("application/problem+json")
-    .send(JSON.stringify({ type: `urn:genserverless:problem:${code}`, title, status, code }));
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof CursorError) return new Problem("invalid_request", error.message);
+  if (error instanceof RedisDown || error instanceof AnswerLost)
+    return new Problem("redis_unavailable", undefined, { "retry-after": "1" });
+  const { status, type } = error as { status?: number; type?: string };
+  if (type === "entity.parse.failed") return new Problem("invalid_json");
+  if (status === 413) return new Problem("body_too_large");
+  return status !== undefined && status < 500 ? new Problem("invalid_request") : new Problem("internal_error");
 }

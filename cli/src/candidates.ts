@@ -1,0 +1,56 @@
+/**
+ * What a tab may complete: modules and pids, asked of the cluster within a second; nothing where it does not answer. An answer
+ * counts for two seconds, since a prompt asks at every key.
+ */
+
+import type { ListOptions, ReadOptions } from "genserverless/client";
+
+const WITHIN_MS = 1_000;
+const MOST_PIDS = 1_000;
+const COUNTS_MS = 2_000;
+
+/** A client, as far as it is asked here. */
+interface Asked {
+  list(options: ListOptions): Promise<{ processes: { pid: string }[] }>;
+  modules(options: ReadOptions): Promise<{ name: string }[]>;
+}
+
+export class CandidateSource {
+  readonly #client: Asked;
+  /** By module; of the modules themselves under the empty name. */
+  readonly #answers = new Map<string, { names: Promise<string[]>; untilMs: number }>();
+
+  constructor(client: Asked) {
+    this.#client = client;
+  }
+
+  modules(prefix: string): Promise<string[]> {
+    return this.#ask("", prefix, async (signal) => (await this.#client.modules({ signal })).map(({ name }) => name));
+  }
+
+  /** Before the slash modules with one, behind it pids of the module, of the first thousand that the cluster lists. */
+  async pids(prefix: string): Promise<string[]> {
+    const [module = "", key] = prefix.split("/");
+    if (key !== undefined) return this.#listPids(module, prefix);
+    const modules = await this.modules(prefix);
+    const [only] = modules;
+    return modules.length === 1 && only === module ? this.#listPids(module, prefix) : modules.map((name) => `${name}/`);
+  }
+
+  #listPids(module: string, prefix: string): Promise<string[]> {
+    return this.#ask(module, prefix, async (signal) => {
+      const { processes } = await this.#client.list({ module, limit: MOST_PIDS, signal });
+      return processes.map(({ pid }) => pid);
+    });
+  }
+
+  async #ask(about: string, prefix: string, read: (signal: AbortSignal) => Promise<string[]>): Promise<string[]> {
+    let answer = this.#answers.get(about);
+    if (!answer || performance.now() >= answer.untilMs) {
+      const names = read(AbortSignal.timeout(WITHIN_MS)).catch(() => []);
+      answer = { names, untilMs: performance.now() + COUNTS_MS };
+      this.#answers.set(about, answer);
+    }
+    return (await answer.names).filter((name) => name.startsWith(prefix)).toSorted();
+  }
+}

@@ -1,0 +1,102 @@
+/** All that the full-screen dashboard shows, as data. The views are pure functions of it and of the window's size. */
+
+import type { DeadLetter, MailboxPeek, ProcessView } from "@genserverless/shared/inspect/views.ts";
+import type { Beat } from "../history.ts";
+import type { LogEntry } from "../log-source.ts";
+import type { Picture } from "../watch.ts";
+import type { Outline } from "./json-outline.ts";
+
+export const TABS = ["nodes", "processes", "process", "log", "events"] as const;
+export type Tab = (typeof TABS)[number];
+
+export interface Model {
+  tab: Tab;
+  picture: Picture;
+  history: readonly Beat[];
+  /** ms since the epoch. */
+  nowMs: number;
+  processes: ProcessesModel;
+  process: ProcessModel;
+  log: LogModel;
+  events: LogModel;
+  /** First row shown of the nodes tab. */
+  nodesTop: number;
+  isHelpShown: boolean;
+  /** First row shown of the help. */
+  helpTop: number;
+  prompt: PromptModel | undefined;
+  notice: Notice | undefined;
+}
+
+export interface PromptModel {
+  question: string;
+  /** What has been typed; absent where yes or no is asked. */
+  typed?: string;
+}
+
+export interface Notice {
+  text: string;
+  isBad: boolean;
+}
+
+export interface ProcessRow extends ProcessView {
+  /** Absent until the row has been read twice. */
+  turnsPerS?: number;
+  lastError?: string;
+}
+
+export interface ProcessesModel {
+  rows: readonly ProcessRow[];
+  chosen: number;
+  /** The first is 1. */
+  page: number;
+  hasNext: boolean;
+  filter: string;
+  sort: string;
+  /** The busiest of the last beat in place of pages of all. */
+  isBusiest: boolean;
+  isLoaded: boolean;
+  error: string | undefined;
+}
+
+export interface Turn {
+  /** ms since the epoch. */
+  atMs: number;
+  revision: number;
+  turns: number;
+  /** What was handled, e.g. `cast done`. */
+  messages: readonly string[];
+}
+
+export interface Ties {
+  timers: readonly { name: string; dueAtMs: number; goesOn: string }[];
+  monitors: readonly string[];
+  links: readonly string[];
+  groups: readonly string[];
+  /** Bytes of the state as it is stored. */
+  stateBytes: number;
+}
+
+export interface ProcessModel {
+  pid: string | undefined;
+  view: ProcessView | undefined;
+  ties: Ties | undefined;
+  state: Outline | undefined;
+  mailbox: MailboxPeek | undefined;
+  /** Messages waiting, as seen while the tab was open. */
+  depths: readonly number[];
+  deadLetters: readonly DeadLetter[];
+  turns: readonly Turn[];
+  top: number;
+  error: string | undefined;
+}
+
+export interface LogModel {
+  /** The oldest first; those that the filter lets through. */
+  entries: readonly LogEntry[];
+  filter: string;
+  level: string;
+  isHeld: boolean;
+  /** Rows scrolled back from the end. */
+  back: number;
+}

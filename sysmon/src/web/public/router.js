@@ -1,0 +1,40 @@
+/** Which view is shown: the part of the address behind the hash, e.g. `#/processes?module=stack`, `#/process/stack/a`. */
+
+/** @typedef {{ view: string, rest: string[], query: URLSearchParams }} Place */
+
+/** @returns {Place} */
+export function readPlace() {
+  const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const [view = "", ...rest] = path.split("/").map(decode);
+  return { view: view || "overview", rest, query: new URLSearchParams(query) };
+}
+
+/** @param {string} hash */
+export function go(hash) {
+  location.hash = hash;
+}
+
+/**
+ * Changes the query of the place that one is at, so that its link can be shared, without another entry in the history.
+ * @param {Record<string, string>} fields Those that are empty are left out.
+ */
+export function noteQuery(fields) {
+  const query = new URLSearchParams(Object.entries(fields).filter(([, value]) => value !== ""));
+  const path = location.hash.split("?")[0] ?? "";
+  const text = query.toString();
+  history.replaceState(null, "", text ? `${path}?${text}` : path);
+}
+
+/** @param {string} pid */
+export function linkToProcess(pid) {
+  return `#/process/${pid}`;
+}
+
+/** @param {string} text */
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

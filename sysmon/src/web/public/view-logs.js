@@ -1,0 +1,168 @@
+/** The cluster's log as it is written, and of it what happens to the cluster itself. */
+
+import { panel } from "./dialogs.js";
+import { fill, h, say } from "./dom.js";
+import { formatCount, formatTime, toLine, toPrintable } from "./format.js";
+import { linkToProcess, noteQuery } from "./router.js";
+import { StateTree } from "./state-tree.js";
+import { openStream } from "./stream.js";
+
+/** @typedef {{ id: string, time: string | number, level: string, node: string, msg: string, pid?: string, module?: string, [field: string]: unknown }} Entry */
+
+const MOST_LINES = 1000;
+const LEVELS = ["", "trace", "debug", "info", "warn", "error", "fatal"];
+/** So near to the end the list goes on by itself. */
+const NEAR_END_PX = 40;
+
+/**
+ * @param {HTMLElement} root
+ * @param {import("./router.js").Place} place
+ */
+export function showLogs(root, { query }) {
+  return showStream(root, query, {
+    title: "Logs",
+    path: "/api/logs",
+    empty: "Nothing has been logged that is like this.",
+  });
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {import("./router.js").Place} place
+ */
+export function showEvents(root, { query }) {
+  return showStream(root, query, {
+    title: "Events",
+    path: "/api/events",
+    empty: "Nothing has happened to the cluster lately.",
+  });
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {URLSearchParams} query
+ * @param {{ title: string, path: string, empty: string }} what
+ */
+function showStream(root, query, { title, path, empty }) {
+  const fields = {
+    level: h(
+      "select",
+      { name: "level", "aria-label": "Least level", "data-first": true },
+      ...LEVELS.map((level) => h("option", { value: level }, level ? `${level} and above` : "any level")),
+    ),
+    node: h("input", { name: "node", placeholder: "any node", "aria-label": "Node" }),
+    module: h("input", { name: "module", placeholder: "any module", "aria-label": "Module" }),
+    pid: h("input", { name: "pid", placeholder: "any process", "aria-label": "Process" }),
+  };
+  for (const [name, field] of Object.entries(fields)) field.value = query.get(name) ?? "";
+  const form = h(
+    "form",
+    { class: "filter", on: { change: reopen, submit: (event) => event.preventDefault() } },
+    ...Object.values(fields),
+  );
+  const total = h("span", { class: "quiet" });
+  const follow = h(
+    "button",
+    { type: "button", class: "small", "aria-pressed": "true", on: { click: toggle } },
+    "Follow",
+  );
+  const clear = h("button", { type: "button", class: "small", on: { click: () => empties() } }, "Clear");
+  const words = h("p", { class: "empty" }, empty);
+  const list = h("ol", { class: "log", tabindex: "0", "aria-label": title, on: { scroll: noteScroll } });
+  fill(
+    root,
+    panel(
+      title,
+      { class: "flush grow", beside: [form, h("span", { class: "spring" }), total, follow, clear] },
+      words,
+      list,
+    ),
+  );
+
+  let isFollowing = true;
+  /** @type {Entry[]} Told, and not shown yet. */
+  let told = [];
+  let isPlanned = false;
+  let close = open();
+
+  function open() {
+    const asked = new URLSearchParams();
+    for (const [name, field] of Object.entries(fields)) if (field.value.trim()) asked.set(name, field.value.trim());
+    return openStream({ path: `${path}?${asked}`, events: { log: take } });
+  }
+
+  function reopen() {
+    close();
+    empties();
+    noteQuery(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()])));
+    close = open();
+  }
+
+  /** @param {Entry} entry */
+  function take(entry) {
+    told.push(entry);
+    if (isPlanned) return;
+    isPlanned = true;
+    requestAnimationFrame(show);
+  }
+
+  /** Once a frame, however many came. */
+  function show() {
+    isPlanned = false;
+    list.append(...told.slice(-MOST_LINES).map(makeEntry));
+    told = [];
+    while (list.childElementCount > MOST_LINES) list.firstElementChild?.remove();
+    words.hidden = list.childElementCount > 0;
+    say(total, formatCount(list.childElementCount));
+    if (isFollowing) list.scrollTop = list.scrollHeight;
+  }
+
+  function empties() {
+    list.replaceChildren();
+    told = [];
+    words.hidden = false;
+    say(total, "");
+  }
+
+  function toggle() {
+    setFollowing(!isFollowing);
+    if (isFollowing) list.scrollTop = list.scrollHeight;
+  }
+
+  function noteScroll() {
+    setFollowing(list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX);
+  }
+
+  /** @param {boolean} now */
+  function setFollowing(now) {
+    isFollowing = now;
+    follow.setAttribute("aria-pressed", String(now));
+  }
+
+  return { update() {}, close: () => close() };
+}
+
+/** @param {Entry} entry */
+function makeEntry({ id, time, level, node, msg, pid, module, ...fields }) {
+  const rest = Object.keys(fields).length > 0 && fields;
+  const row = h(
+    "li",
+    { class: LEVELS.includes(level) ? level : "" },
+    h("time", { title: toPrintable(String(time)) }, formatTime(time)),
+    h("span", { class: "level" }, toPrintable(level)),
+    h("span", { class: "node" }, toPrintable(node)),
+    pid !== undefined && h("a", { href: linkToProcess(pid) }, toPrintable(pid)),
+    h("span", { class: "msg" }, toPrintable(String(msg))),
+  );
+  if (rest) row.append(makeFields(rest));
+  return row;
+}
+
+/** @param {Record<string, unknown>} fields */
+function makeFields(fields) {
+  const line = Object.entries(fields).map(([name, value]) => `${toPrintable(name)}=${toLine(value, 80)}`);
+  const tree = new StateTree();
+  const details = h("details", {}, h("summary", {}, h("code", {}, line.join(" ").slice(0, 240))), tree.element);
+  details.addEventListener("toggle", () => tree.show(fields), { once: true });
+  return details;
+}
