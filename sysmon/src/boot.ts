@@ -5,6 +5,7 @@ import { createNode } from "@genserverless/shared/cluster/node.ts";
 import { readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
+import { LogShipper } from "@genserverless/shared/logs/log-shipper.ts";
 import { SettingError } from "@genserverless/shared/service/env.ts";
 import { Lifecycle, type Part, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
@@ -26,8 +27,14 @@ function createSysmon(env: Record<string, string | undefined>): Part {
   const settings = readClusterSettings(env);
   // stdout is the picture's; and where the dashboard has the whole terminal, stderr too.
   const isTaken = isFullScreen(env) && process.stderr.isTTY;
-  const log = createLog(`sysmon@${settings.nodeName}`, isTaken ? { ...env, LOG_LEVEL: "silent" } : env, STDERR);
-  const node = createNode("sysmon", settings, log);
+  const shipper = new LogShipper();
+  const log = createLog(
+    `sysmon@${settings.nodeName}`,
+    isTaken ? { ...env, LOG_LEVEL: "silent" } : env,
+    STDERR,
+    shipper,
+  );
+  const node = createNode("sysmon", settings, log, shipper);
   const { link, keys, events } = node;
   const snapshot = new Snapshot(link, keys);
   const readCluster = async () => {
@@ -55,6 +62,7 @@ function createSysmon(env: Record<string, string | undefined>): Part {
     { start: async () => {}, stop: () => api.close() },
     skin,
     link,
+    shipper,
     { start: () => checkFoundation(link, keys), stop: async () => {} },
     ...(config.hasWeb ? [node.join()] : []),
   ]);

@@ -4,10 +4,9 @@
  * way, so a page may be short, even empty, while `nextCursor` is there; one request looks at a bounded number of processes.
  */
 
-import { isPidPart, type Pid, splitPid } from "../process/pid.ts";
-import type { RedisLink } from "../redis/connection.ts";
+import { isPidPart, splitPid } from "../process/pid.ts";
 import type { Keys } from "../redis/keys.ts";
-import { matches, type ProcessReader, type ProcessRecord } from "./process-reader.ts";
+import { type Listed, matches, type ProcessReader, type ProcessRecord } from "./process-reader.ts";
 import type { ListQuery, ProcessPage } from "./views.ts";
 
 /** The cursor was not made by `listProcesses`. */
@@ -21,16 +20,15 @@ interface Place {
   after: string;
 }
 
+/** As many as one script reads. */
 const CHUNK = 250;
 const MOST_EXAMINED = 5_000;
 
 export class ProcessList {
-  readonly #link: RedisLink;
   readonly #keys: Keys;
   readonly #reader: ProcessReader;
 
-  constructor(link: RedisLink, keys: Keys, reader: ProcessReader) {
-    this.#link = link;
+  constructor(keys: Keys, reader: ProcessReader) {
     this.#keys = keys;
     this.#reader = reader;
   }
@@ -50,27 +48,26 @@ export class ProcessList {
     const found: ProcessRecord[] = [];
     for (let examined = 0; place.partition < this.#keys.partitions; ) {
       if (found.length === limit || examined >= MOST_EXAMINED) return { found, nextCursor: formatCursor(place) };
-      const asked = isFiltered ? CHUNK : limit - found.length;
-      const pids = await this.#readIndex(place, module, asked);
-      const records = await Promise.all(pids.map((pid) => this.#reader.readRecord(pid)));
+      const asked = isFiltered ? CHUNK : Math.min(CHUNK, limit - found.length);
+      const listed = await this.#readIndex(place, module, asked);
       let index = 0;
-      for (; index < records.length && found.length < limit; index++) {
-        const record = records[index];
+      for (; index < listed.length && found.length < limit; index++) {
+        const record = listed[index]?.record;
         if (record && matches(record, query)) found.push(record);
       }
       examined += index;
-      if (index === pids.length && pids.length < asked)
+      if (index === listed.length && listed.length < asked)
         Object.assign(place, { partition: place.partition + 1, after: "" });
-      else place.after = pids[index - 1] ?? "";
+      else place.after = listed[index - 1]?.pid ?? "";
     }
     return { found, nextCursor: undefined };
   }
 
-  #readIndex({ partition, after }: Place, module: string | undefined, count: number): Promise<Pid[]> {
+  #readIndex({ partition, after }: Place, module: string | undefined, count: number): Promise<Listed[]> {
     const least = after ? `(${after}` : module ? `[${module}/` : "-";
     // "0" follows "/", and no pid part holds a "/".
     const most = module ? `(${module}0` : "+";
-    return this.#link.call<Pid[]>("zrangebylex", this.#keys.index(partition), least, most, "LIMIT", 0, count);
+    return this.#reader.readRange(partition, least, most, count);
   }
 }
 

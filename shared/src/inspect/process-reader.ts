@@ -14,6 +14,14 @@ export interface ProcessRecord extends Omit<ProcessView, "mailbox" | "state"> {
   stateText: string | undefined;
 }
 
+/** A pid of the index; it may have no record any more. */
+export interface Listed {
+  pid: Pid;
+  record: ProcessRecord | undefined;
+}
+
+type Values = (string | null)[];
+
 const FIELDS = ["s", "v", "r", "e", "o", "t", "a", "u", "b", "i", "p", "f", "g"] as const;
 
 export class ProcessReader {
@@ -35,26 +43,17 @@ export class ProcessReader {
   async readRecord(pid: Pid, withState = false): Promise<ProcessRecord | undefined> {
     const fields = withState ? [...FIELDS, "d"] : FIELDS;
     const key = this.#keys.process(this.#keys.partitionOf(pid), pid);
-    const record = await this.#link.call<(string | null)[]>("hmget", key, ...fields);
-    const [stored, version, revision, epoch, owner, turns, startedAt, updatedAt, hasMail, incarnation] = record;
-    const [held, reason, options, stateText] = record.slice(10);
-    if (!stored || !incarnation) return undefined;
-    return {
-      pid,
-      ...splitPid(pid),
-      status: readStatus(stored, hasMail === "1", held ?? ""),
-      ...(reason && { reason }),
-      tags: readTags(options),
-      moduleVersion: Number(version ?? 0),
-      revision: Number(revision),
-      epoch: Number(epoch ?? 0),
-      owner: owner || null,
-      turns: Number(turns),
-      startedAt: toIso(startedAt),
-      updatedAt: toIso(updatedAt),
-      incarnation,
-      stateText: stateText ?? undefined,
-    };
+    return toRecord(pid, await this.#link.call<Values>("hmget", key, ...fields));
+  }
+
+  /** Up to `count` of a partition's processes in the order of their pids, from `least` to `most` as ZRANGEBYLEX takes them. */
+  async readRange(partition: number, least: string, most: string, count: number): Promise<Listed[]> {
+    const args = [this.#keys.base(partition), least, most, count, ...FIELDS];
+    const found = await this.#link.run<(Pid | Values)[]>("list", [this.#keys.index(partition)], args);
+    return Array.from({ length: found.length / 2 }, (_, index) => {
+      const pid = found[2 * index] as Pid;
+      return { pid, record: toRecord(pid, found[2 * index + 1] as Values) };
+    });
   }
 
   /** Adds what the record does not say. */
@@ -76,6 +75,29 @@ export class ProcessReader {
     ]);
     return { waiting, delayed, failed };
   }
+}
+
+/** `values` are those of FIELDS, and the state's text where it was asked for. */
+function toRecord(pid: Pid, values: Values): ProcessRecord | undefined {
+  const [stored, version, revision, epoch, owner, turns, startedAt, updatedAt, hasMail, incarnation] = values;
+  const [held, reason, options, stateText] = values.slice(10);
+  if (!stored || !incarnation) return undefined;
+  return {
+    pid,
+    ...splitPid(pid),
+    status: readStatus(stored, hasMail === "1", held ?? ""),
+    ...(reason && { reason }),
+    tags: readTags(options),
+    moduleVersion: Number(version ?? 0),
+    revision: Number(revision),
+    epoch: Number(epoch ?? 0),
+    owner: owner || null,
+    turns: Number(turns),
+    startedAt: toIso(startedAt),
+    updatedAt: toIso(updatedAt),
+    incarnation,
+    stateText: stateText ?? undefined,
+  };
 }
 
 function readTags(options: string | null | undefined): string[] {

@@ -39,7 +39,7 @@ export class Snapshot {
     this.#link = link;
     this.#keys = keys;
     this.#processes = new ProcessReader(link, keys, resolveState);
-    this.#list = new ProcessList(link, keys, this.#processes);
+    this.#list = new ProcessList(keys, this.#processes);
     this.#mailboxes = new MailboxReader(link, keys, this.#processes);
     this.#cluster = new ClusterReader(link, keys);
   }

@@ -27,6 +27,7 @@ export type ScriptName =
   | "import"
   | "join"
   | "kill"
+  | "list"
   | "passivate"
   | "pause"
   | "register"

@@ -19,6 +19,22 @@ test("GET /api/cluster is the cluster as JSON, with the age of the picture", asy
   assert.ok(ageMs >= 0 && ageMs < 60_000);
 });
 
+test("GET /metrics has the counts for Prometheus, and says when Redis is away", async (t) => {
+  let isThere = true;
+  const readCluster = async () => (isThere ? clusterView() : Promise.reject(new Error("away")));
+  const request = await serve(t, readCluster, 1);
+  const response = await request("/metrics");
+  assert.match(response.headers.get("content-type") ?? "", /^text\/plain/);
+  const text = await response.text();
+  const { processes, mailbox } = clusterView();
+  assert.match(text, new RegExp(`^genserverless_processes\\{status="idle"\\} ${processes.idle}$`, "m"));
+  assert.match(text, new RegExp(`^genserverless_mailbox_messages\\{state="waiting"\\} ${mailbox.waiting}$`, "m"));
+  assert.match(text, /^genserverless_nodes\{role="worker"\} 1$/m);
+  assert.match(text, /^genserverless_redis_up 1$/m);
+  isThere = false;
+  await t.waitFor(async () => assert.match(await (await request("/metrics")).text(), /^genserverless_redis_up 0$/m));
+});
+
 test("fifty browsers cost one read a beat", async (t) => {
   let reads = 0;
   const request = await serve(t, async () => {

@@ -8,6 +8,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler, R
 import type { ApiClient } from "../api-client.ts";
 import type { History } from "../history.ts";
 import type { LogSource } from "../log-source.ts";
+import { createClusterMetrics } from "../metrics.ts";
 import type { Watch } from "../watch.ts";
 import type { Access } from "./access.ts";
 import { EventStream, readLastId } from "./event-stream.ts";
@@ -52,6 +53,7 @@ export function createApp(options: AppOptions): Express {
   app.get("/health", (_request, response) => {
     response.set("cache-control", "no-store").json({ status: "ok" });
   });
+  app.get("/metrics", access.counts, showMetrics(options));
   app.use("/api", sessionRoutes(access), refuseWriting, countRoutes(options));
   app.use("/api", access.require("read"), processRoutes(options), logRoutes(logs, access));
   app.use("/cluster", access.byMethod, proxyRoutes(api, access));
@@ -76,6 +78,17 @@ function countRoutes({ watch, history, access }: AppOptions): Router {
     await live.add(stream, access.identify(request) !== undefined, readLastId(request));
   });
   return router;
+}
+
+/** The cluster's counts, for Prometheus. */
+function showMetrics({ watch, events }: AppOptions): RequestHandler {
+  const metrics = createClusterMetrics(watch, events);
+  return async (_request, response) => {
+    response
+      .type(metrics.contentType)
+      .set("cache-control", "no-store")
+      .send(await metrics.read());
+  };
 }
 
 /** 200 with the newest view and its age; `redis.connected` false means that it is history. 503 while there is none. */
