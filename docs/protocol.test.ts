@@ -133,7 +133,7 @@ test("the page names the layout version", () => {
 });
 
 test("the page lists every field of an envelope, in its order", () => {
-  const all = { replyTo: "a", hash: "h", keepMs: 1, deadline: 1, chain: [], timer: "t" };
+  const all = { replyTo: "a", hash: "h", keepMs: 1, deadline: 1, chain: [], timer: "t", traceparent: "p" };
   assert.deepEqual(readColumns("Envelope and outcome"), Object.keys(JSON.parse(seal("null", all))));
 });
 

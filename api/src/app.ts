@@ -37,6 +37,7 @@ import { processRoutes } from "./routes/processes.ts";
 import type { Route } from "./routes/route.ts";
 import { transferRoutes } from "./routes/transfer.ts";
 import { workRoutes } from "./routes/work.ts";
+import type { RequestTracing } from "./tracing.ts";
 
 export interface AppParts {
   messenger: Messenger;
@@ -47,6 +48,7 @@ export interface AppParts {
   modules: Modules;
   tryMigration: ModuleParts["tryMigration"];
   metrics: ApiMetrics;
+  tracing: RequestTracing;
   log: Logger;
   /** What `x-served-by` says, e.g. `api@host`. */
   name: string;
@@ -73,7 +75,7 @@ export function createApp(parts: AppParts): Express {
   for (const route of routes) {
     const exchange = exchangeFor(route.method === "all" ? "other" : route.method.toUpperCase(), route.path);
     const guard = route.isPublic ? () => {} : authorize;
-    const needsCluster = /^\/(api\/)?v1\//.test(route.path);
+    const needsCluster = isOfCluster(route.path);
     app.route(route.path)[route.method]((req, res) =>
       exchange(res, async () => {
         guard(req);
@@ -123,25 +125,32 @@ function listRoutes(parts: AppParts): Route[] {
   return routes;
 }
 
-/** An exchange answers a request with what is produced or thrown for it, counts and times it under its route's name. */
-function createExchanges({ metrics, log, name, streams, isDraining }: AppParts) {
+/** An exchange answers a request with what is produced or thrown for it, counts, times and traces it under its route's name. */
+function createExchanges({ metrics, tracing, log, name, streams, isDraining }: AppParts) {
   const respond = new Responder(name, isDraining, log, streams);
   return (method: string, route: string) => {
     const observe = metrics.forRoute(method, route);
+    const begin = tracing.forRoute(route, isOfCluster(route));
     return async (res: Response, produce: () => Promise<Answer> | Answer): Promise<void> => {
       const startedAt = performance.now();
+      const span = begin(res.req);
       metrics.inFlight++;
       let status = 500;
       try {
-        status = respond.send(res, await produce());
+        status = respond.send(res, await tracing.run(span, produce));
       } catch (error) {
         status = respond.fail(res, error);
       } finally {
         metrics.inFlight--;
         observe(status, (performance.now() - startedAt) / 1000);
+        tracing.end(span, status);
       }
     };
   };
+}
+
+function isOfCluster(path: string): boolean {
+  return /^\/(api\/)?v1\//.test(path);
 }
 
 function methodsByPath(routes: readonly Route[]): Map<string, string> {

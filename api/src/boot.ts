@@ -3,6 +3,7 @@ import { Lifecycle, runUntilSignalled } from "@genserverless/shared/service/life
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { prepareStores } from "@genserverless/shared/stores/open-stores.ts";
 import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
+import { openTracer } from "@genserverless/shared/trace/open-tracer.ts";
 import { ModuleFolders } from "genserverless/module-folders.ts";
 import { readApiSettings } from "./config.ts";
 import { ApiService } from "./service.ts";
@@ -17,8 +18,9 @@ try {
   });
   await folders.load();
   const openStores = await prepareStores(readStoreSettings(process.env), settings.cluster.keyPrefix);
-  const service = new ApiService(settings, { modules: () => folders.modules, openStores, log, shipper });
-  await runUntilSignalled(new Lifecycle([folders, service]), (error) => log.fatal(String(error)));
+  const tracer = await openTracer("api", settings.cluster.nodeName, log);
+  const service = new ApiService(settings, { modules: () => folders.modules, openStores, log, shipper, tracer });
+  await runUntilSignalled(new Lifecycle([tracer, folders, service]), (error) => log.fatal(String(error)));
 } catch (error) {
   createLog("api", {}).fatal((error as Error).message);
   process.exit(1);

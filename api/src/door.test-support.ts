@@ -11,10 +11,12 @@ import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { createNodeRegistry } from "@genserverless/shared/metrics/node-metrics.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
+import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { type AppParts, createApp } from "./app.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { ApiServer } from "./server.ts";
+import { RequestTracing } from "./tracing.ts";
 
 export interface Answered {
   status: number;
@@ -54,6 +56,7 @@ export function partsForRefusing(): AppParts {
     modules: () => NO_MODULES,
     tryMigration: () => Promise.reject(new Error("a migration was tried")),
     metrics: new ApiMetrics(createNodeRegistry({ events: new Events() })),
+    tracing: new RequestTracing(NO_TRACER),
     history: nothingBehind<HistoryFeed>("history"),
     logs: nothingBehind<LogFeed>("logs"),
     log: createLog("test", { LOG_LEVEL: "silent" }),

@@ -21,6 +21,7 @@ import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
+import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { EventStreams } from "./event-stream.ts";
@@ -28,12 +29,14 @@ import { ApiMetrics } from "./metrics.ts";
 import { tryMigration } from "./migration.ts";
 import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
+import { RequestTracing } from "./tracing.ts";
 
 export interface ApiParts {
   modules: Modules;
   openStores: (events: Events) => StateStores;
   log: Logger;
   shipper: LogShipper;
+  tracer: Tracer;
 }
 
 export class ApiService implements Part {
@@ -42,7 +45,7 @@ export class ApiService implements Part {
   readonly #streams = new EventStreams();
   #isOpen = false;
 
-  constructor(settings: ApiSettings, { modules, openStores, log, shipper }: ApiParts) {
+  constructor(settings: ApiSettings, { modules, openStores, log, shipper, tracer }: ApiParts) {
     const { cluster, host, port, drainMs, token } = settings;
     const node = createNode("api", cluster, log, shipper);
     const { link, keys, subscriber, clock, events, name } = node;
@@ -55,7 +58,8 @@ export class ApiService implements Part {
     const wipeState = (pid: Pid, reference: string) => stores.wipe(pid, incarnationOf(pid, reference), reference);
     const outboxes = new Outboxes({ link, keys, events, wipeState });
     const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes };
-    const messenger = new Messenger({ ...sending, subscriber, clock });
+    const tracing = new RequestTracing(tracer);
+    const messenger = new Messenger({ ...sending, subscriber, clock, traceparent: () => tracing.traceparent });
     const metrics = new ApiMetrics(createNodeRegistry({ events, link }));
     const snapshot = new Snapshot(link, keys, resolveState);
     const app = createApp({
@@ -68,6 +72,7 @@ export class ApiService implements Part {
       tryMigration: (module, version) =>
         tryMigration({ link, keys, modulesDirs: cluster.modulesDirs, resolveState }, module, version),
       metrics,
+      tracing,
       logs: new LogFeed(link, keys),
       history: new HistoryFeed({ link, keys, subscriber, readProcess: (pid) => snapshot.readProcess(pid, true) }),
       streams: this.#streams,

@@ -8,6 +8,7 @@ import { type Keys, moduleOf } from "@genserverless/shared/redis/keys.ts";
 import type { Effect } from "genserverless/runtime/effects.ts";
 import type { TieChange } from "genserverless/runtime/ties.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
+import type { TurnTrace } from "./turn-trace.ts";
 
 export interface ActWriterOptions {
   keys: Keys;
@@ -20,11 +21,13 @@ type WithTags = (tags: readonly string[]) => string;
 export class ActWriter {
   readonly #pid: Pid;
   readonly #options: ActWriterOptions;
+  readonly #trace: TurnTrace;
   readonly #partition: number;
 
-  constructor(pid: Pid, options: ActWriterOptions) {
+  constructor(pid: Pid, options: ActWriterOptions, trace: TurnTrace) {
     this.#pid = pid;
     this.#options = options;
+    this.#trace = trace;
     this.#partition = options.keys.partitionOf(pid);
   }
 
@@ -74,7 +77,7 @@ export class ActWriter {
   }
 
   #send(kind: SendKind, to: Pid, text: string, delayMs = 0, options = ""): Act {
-    return ["send", kind, to, newMessageId(this.#partitionOf(to)), delayMs, options, seal(text)];
+    return ["send", kind, to, newMessageId(this.#partitionOf(to)), delayMs, options, this.#seal(text)];
   }
 
   /** The other is told when this process ends, from now on. */
@@ -90,7 +93,7 @@ export class ActWriter {
   }
 
   #sendToGroup(kind: SendKind, group: string, text: string): Act {
-    return ["send", kind, group, newMessageId(this.#options.keys.groupPartition(group)), 0, "", seal(text)];
+    return ["send", kind, group, newMessageId(this.#options.keys.groupPartition(group)), 0, "", this.#seal(text)];
   }
 
   #reply(to: Pid, messageId: string, replyText: string): Act {
@@ -102,7 +105,11 @@ export class ActWriter {
   /** The start that goes before the first message to a process of an on-demand module: id and envelope. */
   #startOf(to: Pid): string {
     if (!this.#options.modules.get(moduleOf(to))?.onDemand) return "";
-    return `${newMessageId(this.#partitionOf(to))} ${seal("null")}`;
+    return `${newMessageId(this.#partitionOf(to))} ${this.#seal("null")}`;
+  }
+
+  #seal(text: string): string {
+    return seal(text, { traceparent: this.#trace.traceparent });
   }
 
   #partitionOf(to: Pid): number {

@@ -4,6 +4,7 @@ import { Lifecycle, type Part, runUntilSignalled } from "@genserverless/shared/s
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { prepareStores } from "@genserverless/shared/stores/open-stores.ts";
 import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
+import { openTracer } from "@genserverless/shared/trace/open-tracer.ts";
 import { ModuleFolders } from "genserverless/module-folders.ts";
 import { describeError } from "genserverless/runtime/turn.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
@@ -23,13 +24,14 @@ try {
   const openStores = await prepareStores(readStoreSettings(process.env), settings.cluster.keyPrefix);
   const stores = openStores(node.events);
   stores.checkStores(modules.values());
-  const worker = new Worker(node, settings, { modules, stores, log });
+  const tracer = await openTracer("worker", settings.cluster.nodeName, log);
+  const worker = new Worker(node, settings, { modules, stores, tracer, log });
   // What a module's code does beside its turn must not end the node: its processes' state is safe, and others run here.
   for (const event of ["unhandledRejection", "uncaughtException"] as const) {
     process.on(event, (error: unknown) => node.events.emit("error", "module.stray", { error: describeError(error) }));
   }
   const doors = settings.metricsPort > 0 ? [await openMetrics()] : [];
-  const parts = new Lifecycle([...doors, node.link, shipper, node.subscriber, stores, worker, folders]);
+  const parts = new Lifecycle([tracer, ...doors, node.link, shipper, node.subscriber, stores, worker, folders]);
 
   /** What it takes is loaded only where it is wanted: a worker boots faster without. */
   async function openMetrics(): Promise<Part> {

@@ -18,6 +18,8 @@ export interface Message {
   chain: readonly Pid[];
   /** The name of the timer that sent it. */
   timer: string | undefined;
+  /** The trace context of what sent it. */
+  traceparent: string | undefined;
   bytes: number;
   deaths: number;
   blame: string;
@@ -33,11 +35,12 @@ interface Envelope {
   d?: number;
   c?: readonly Pid[];
   t?: string;
+  p?: string;
   m?: unknown;
 }
 
 export function openMessage({ id, kind, envelope, deaths, blame, tries, queuedAt }: Fetched): Message {
-  const { f = "", h = "", k = 60_000, d, c = [], t, m } = readEnvelope(envelope);
+  const { f = "", h = "", k = 60_000, d, c = [], t, p, m } = readEnvelope(envelope);
   const bytes = Buffer.byteLength(envelope);
   return {
     id,
@@ -49,6 +52,7 @@ export function openMessage({ id, kind, envelope, deaths, blame, tries, queuedAt
     deadline: d,
     chain: c,
     timer: t,
+    traceparent: p,
     bytes,
     deaths,
     blame,

@@ -15,6 +15,7 @@ import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { type Keys, mailboxName } from "@genserverless/shared/redis/keys.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
+import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import type { Log } from "genserverless";
 import { TurnEndedError } from "genserverless/runtime/turn-errors.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
@@ -28,6 +29,7 @@ import type { Meter } from "./meter.ts";
 import { prepare } from "./prepare.ts";
 import type { Ending } from "./settling.ts";
 import { commitState, type Storing, storeState } from "./store-state.ts";
+import { TurnTrace } from "./turn-trace.ts";
 import { Turns } from "./turns.ts";
 
 export interface RunOptions extends Storing {
@@ -40,6 +42,7 @@ export interface RunOptions extends Storing {
   outboxes: Outboxes;
   modules: ReadonlyMap<string, ServerModule>;
   meter: Meter;
+  tracer: Tracer;
   /** Whether the process should go to another worker as soon as no turn is under way. */
   shouldLeave: (activation: Activation) => boolean;
   /** Whether its module has changed since it was activated. */
@@ -89,11 +92,13 @@ export class Run {
         options.noteWaiting(change);
       },
     });
+    const trace = new TurnTrace(activation.lease.pid, options.tracer);
     this.#turns = new Turns({
       activation,
       callbacks: this.#callbacks,
       ledger: this.#ledger,
-      acts: new ActWriter(activation.lease.pid, options),
+      acts: new ActWriter(activation.lease.pid, options, trace),
+      trace,
       events: options.events,
       meter: options.meter,
       now: () => options.clock.now(),

@@ -33,6 +33,8 @@ export interface TurnOrigin {
   attempt: number;
   chain: readonly Pid[];
   deadline: number | undefined;
+  /** The trace context of the turn. */
+  traceparent?: string | undefined;
 }
 
 export class TurnDoor implements TurnHost {
@@ -100,7 +102,7 @@ export class TurnDoor implements TurnHost {
     const { calls, clock } = this.#options;
     const { settleEarlier, noteWaiting } = this.#hooks;
     const { lease, incarnation, module } = this.#activation;
-    const { id: turnId, attempt, chain, deadline = Infinity } = this.#origin;
+    const { id: turnId, attempt, chain, deadline = Infinity, traceparent } = this.#origin;
     const question = `${this.#asked++} ${what}`;
     const leftMs = module.turnTimeoutMs - (Date.now() - this.#startedAt);
     const turn = {
@@ -114,7 +116,13 @@ export class TurnDoor implements TurnHost {
     if (this.#waiting++ === 0) noteWaiting(1);
     try {
       await settleEarlier();
-      return await calls.ask({ turn, target, question, timeoutMs, send });
+      return await calls.ask({
+        turn,
+        target,
+        question,
+        timeoutMs,
+        send: (request) => send({ ...request, traceparent }),
+      });
     } finally {
       if (--this.#waiting === 0) noteWaiting(-1);
     }

@@ -28,9 +28,11 @@ import {
   type TieChange,
   toOccasion,
 } from "./settling.ts";
+import type { TurnTrace } from "./turn-trace.ts";
 
 export interface TurnsOptions extends SettlingOptions {
   meter: Meter;
+  trace: TurnTrace;
 }
 
 export class Turns {
@@ -141,10 +143,12 @@ export class Turns {
   }
 
   async #stop(message: Message): Promise<AfterTurn> {
-    const { activation, ledger } = this.#options;
+    const { activation, ledger, trace } = this.#options;
     if (message.deaths >= MOST_DEATHS) return this.#settling.bury(message);
     const { reason } = message.content as { reason: string };
-    const ending = await this.#settling.terminate(reason, toOccasion(message), activation.state, []);
+    const occasion = this.#trace("terminate", toOccasion(message), message);
+    const ending = await this.#settling.terminate(reason, occasion, activation.state, []);
+    trace.end({ kind: "stops" });
     ledger.settle(message, JSON.stringify({ reason }));
     return ending;
   }
@@ -213,15 +217,31 @@ export class Turns {
   }
 
   async #take(callback: ReturningCallback, occasion: Occasion, message?: Message): Promise<Taken> {
-    const { activation, callbacks, ledger, meter, now } = this.#options;
+    const { activation, callbacks, ledger, meter, trace } = this.#options;
     ledger.noteTurn();
-    const waitMs = message?.queuedAt === undefined || message.tries > 0 ? undefined : now() - message.queuedAt;
+    const waitMs = this.#findWait(message);
     const startedAt = performance.now();
-    const taken = await callbacks.take(callback, occasion);
+    const taken = await callbacks.take(callback, this.#trace(callback, occasion, message));
+    trace.end(taken.result);
     const { pid } = activation.lease;
     const isFailed = taken.result.kind === "fails";
     const ms = performance.now() - startedAt;
     meter.noteTurn({ pid, module: activation.module.name, ms, waitMs, isFailed });
     return taken;
+  }
+
+  /** How long the message had waited; undefined for what was not queued to be handled at once. */
+  #findWait(message: Message | undefined): number | undefined {
+    if (message?.queuedAt === undefined || message.tries > 0) return undefined;
+    return this.#options.now() - message.queuedAt;
+  }
+
+  /** Begins the span of a turn. What is asked for on its occasion follows from it. */
+  #trace(callback: ReturningCallback | "terminate", occasion: Occasion, message: Message | undefined): Occasion {
+    const { activation, trace } = this.#options;
+    if (!trace.isOn) return occasion;
+    const { attempt } = occasion;
+    trace.begin({ module: activation.module.name, callback, attempt, message, waitMs: this.#findWait(message) });
+    return { ...occasion, traceparent: trace.traceparent };
   }
 }

@@ -4,6 +4,7 @@ import { createNode, type Node } from "@genserverless/shared/cluster/node.ts";
 import { readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { StateStores } from "@genserverless/shared/stores/state-stores.ts";
+import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
 import { loadModules } from "genserverless/load-modules.ts";
 import { assertNoChildLeft } from "../../test/tools/child.ts";
 import { RedisServer } from "../../test/tools/redis-server.ts";
@@ -25,6 +26,7 @@ async function aWorker(): Promise<{ node: Node; worker: Worker }> {
   const worker = new Worker(node, readWorkerSettings(env), {
     modules: await loadModules(["modules"]),
     stores: new StateStores([]),
+    tracer: NO_TRACER,
     log,
   });
   return { node, worker };

@@ -9,6 +9,7 @@ import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
+import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import type { Log } from "genserverless";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { Calls } from "./calls.ts";
@@ -22,6 +23,7 @@ import { Watchdog } from "./watchdog.ts";
 export interface WorkerParts {
   modules: ReadonlyMap<string, ServerModule>;
   stores: StateStores;
+  tracer: Tracer;
   log: Log;
 }
 
@@ -41,7 +43,7 @@ export class Worker implements Part {
   #channel = "";
 
   constructor(node: Node, settings: WorkerSettings, parts: WorkerParts) {
-    const { stores, log } = parts;
+    const { stores, tracer, log } = parts;
     const modules = new Map(parts.modules);
     this.#modules = modules;
     this.#stores = stores;
@@ -66,7 +68,21 @@ export class Worker implements Part {
     const calls = new Calls({ link, keys, messenger, clock });
     const onDead = () => this.#membership.check();
     const { meter } = this;
-    const shared = { link, keys, leases, stores, modules, events, log, clock, messenger, outboxes, calls, meter };
+    const shared = {
+      link,
+      keys,
+      leases,
+      stores,
+      modules,
+      events,
+      log,
+      clock,
+      messenger,
+      outboxes,
+      calls,
+      meter,
+      tracer,
+    };
     this.#host = new Host({ ...settings, ...shared, onDead });
     const session = () => this.#membership.session;
     this.#chores = new Chores({ ...shared, host: this.#host, partitions: keys.partitions, session });

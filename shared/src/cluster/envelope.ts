@@ -18,6 +18,8 @@ export interface EnvelopeFields {
   chain?: readonly Pid[];
   /** The timer that sent it. */
   timer?: string;
+  /** The W3C trace context of what sent it. */
+  traceparent?: string | undefined;
 }
 
 /** An outcome is kept for so long after its caller has stopped waiting for it. */
@@ -25,10 +27,11 @@ export const OUTCOME_MS = 60_000;
 
 /** Joins the parts; `text` is the message's own JSON text. */
 export function seal(text: string, fields: EnvelopeFields = {}): string {
-  const { replyTo = "", hash = "", keepMs = OUTCOME_MS, deadline, chain, timer } = fields;
+  const { replyTo = "", hash = "", keepMs = OUTCOME_MS, deadline, chain, timer, traceparent } = fields;
   const more =
     (deadline === undefined ? "" : `,"d":${deadline}`) +
     (chain === undefined ? "" : `,"c":${JSON.stringify(chain)}`) +
-    (timer === undefined ? "" : `,"t":${JSON.stringify(timer)}`);
+    (timer === undefined ? "" : `,"t":${JSON.stringify(timer)}`) +
+    (traceparent === undefined ? "" : `,"p":"${traceparent}"`);
   return `{"f":"${replyTo}","h":"${hash}","k":${keepMs}${more},"m":${text}}`;
 }

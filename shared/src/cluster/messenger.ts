@@ -56,6 +56,8 @@ export interface TurnRequest {
   timeoutMs: number;
   /** The processes whose turns wait, this one last. */
   chain: readonly Pid[];
+  /** The trace context of the turn. */
+  traceparent?: string | undefined;
 }
 
 interface Posting {
@@ -74,6 +76,8 @@ export interface MessengerOptions extends SenderOptions {
   clock: ClusterClock;
   /** Undefined for a module that is not known here. */
   rulesOf: (module: string) => MailboxRules | undefined;
+  /** The trace context of what asks now, where that is not a turn. */
+  traceparent?: () => string | undefined;
 }
 
 /** Longer than it takes until a turn whose node died has run again. */
@@ -222,6 +226,7 @@ export class Messenger implements Part {
   ): OutgoingMessage {
     const partition = this.#options.keys.partitionOf(pid);
     const { idempotencyKey, timeoutMs, id: givenId, chain } = sending;
+    const traceparent = sending.traceparent ?? this.#options.traceparent?.();
     const isKeyed = idempotencyKey !== undefined;
     const id = givenId ?? (isKeyed ? deriveMessageId(partition, pid, kind, idempotencyKey) : newMessageId(partition));
     const hash = isKeyed ? hashOf(hashed) : "";
@@ -231,13 +236,14 @@ export class Messenger implements Part {
       keepMs: isKeyed ? KEYED_OUTCOME_MS : givenId ? REPEATED_OUTCOME_MS : OUTCOME_MS + (timeoutMs ?? 0),
       ...(kind === "call" && timeoutMs !== undefined && { deadline: this.#options.clock.now() + timeoutMs }),
       ...(chain && { chain }),
+      traceparent,
     });
-    return { pid, partition, id, kind, envelope, hash, delayMs };
+    return { pid, partition, id, kind, envelope, hash, delayMs, traceparent };
   }
 
   #enqueue(message: OutgoingMessage, needsWorker: boolean): Promise<Verdict> {
     const { link, keys } = this.#options;
-    const { pid, partition, id, kind, envelope, hash, delayMs } = message;
+    const { pid, partition, id, kind, envelope, hash, delayMs, traceparent } = message;
     const { mailbox, onDemand } = this.#options.rulesOf(moduleOf(pid)) ?? DEFAULT_RULES;
     const { messages, bytes } = kind === "stop" ? roomForStops(mailbox) : mailbox;
     const startId = onDemand && kind !== "stop" ? newMessageId(partition) : "";
@@ -256,7 +262,7 @@ export class Messenger implements Part {
         bytes,
         needsWorker ? 1 : 0,
         startId,
-        startId && seal("null"),
+        startId && seal("null", { traceparent }),
       ],
     );
   }

@@ -22,6 +22,7 @@ export interface OutgoingMessage {
   /** Of the body, where an Idempotency-Key was given; else "". */
   hash: string;
   delayMs: number;
+  traceparent: string | undefined;
 }
 
 /** What start and enqueue answer; the scripts say which words there are. */
