@@ -24,7 +24,17 @@ const reply = async (pid: string, message: unknown) => {
 test("the samples and the supervisor are what a cluster has to offer", async () => {
   const { nodes } = (await client.get("/v1/cluster")).body as { nodes: { role: string; modules?: string[] }[] };
   const worker = nodes.find(({ role }) => role === "worker");
-  const samples = ["account", "accumulator", "frontier", "game-room", "pool", "pool-worker", "stack", "transfer"];
+  const samples = [
+    "account",
+    "accumulator",
+    "frontier",
+    "game-room",
+    "pool",
+    "pool-worker",
+    "stack",
+    "transfer",
+    "work",
+  ];
   assert.deepEqual(worker?.modules?.sort(), [...samples, "supervisor"].sort());
 });
 

@@ -37,6 +37,9 @@ export function createNode(role: Role, settings: ClusterSettings, log: Logger, s
   const subscriber = new Subscriber({ url: settings.redisUrl, name, silenceMs });
   const keys = new Keys(settings.keyPrefix, settings.partitions);
   shipper?.connect({ node: name, link, keys, entries: settings.logEntries });
+  events.listen((event) => {
+    if (event.name === "session.registered") shipper?.open();
+  });
   const join = (hooks: Hooks = {}) =>
     new Membership({ link, keys, events, role, name: settings.nodeName, ttlMs: settings.sessionTtlMs, ...hooks });
   return { name, settings, events, link, subscriber, keys, clock: new ClusterClock(link), join };

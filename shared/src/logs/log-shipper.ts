@@ -25,12 +25,18 @@ export class LogShipper implements Part {
   #options: LogShipperOptions | undefined;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
+  #isOpen = false;
   #isStopped = false;
 
-  /** Where the lines go. Until then they wait. */
+  /** Where the lines go, once it is open. */
   connect(options: LogShipperOptions): void {
     this.#options = options;
     if (options.entries === 0) this.#isStopped = true;
+  }
+
+  /** This node has joined the cluster whose log it is: until then its lines wait, for a node that is refused leaves no trace. */
+  open(): void {
+    this.#isOpen = true;
   }
 
   /** Takes one JSON line; pino's destination. */
@@ -54,7 +60,7 @@ export class LogShipper implements Part {
 
   async #ship(): Promise<void> {
     this.#timer = undefined;
-    if (!this.#options?.link.isUp) {
+    if (!this.#isOpen || !this.#options?.link.isUp) {
       this.#timer = setTimeout(() => void this.#ship(), SHIP_EVERY_MS * 5).unref();
       return;
     }
