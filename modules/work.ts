@@ -9,6 +9,16 @@ const HANDLER = process.env["WORK_MODULE"]?.trim();
 const HANDLER_MS = 600_000;
 const MOST_RESULT_BYTES = 4 * 1024 * 1024;
 
+/** What a handler is asked again after: the cluster could not take the question, or does not know what became of it. */
+const PASSING = new Set([
+  "storage_full",
+  "redis_unavailable",
+  "no_workers",
+  "outcome_unknown",
+  "mailbox_full",
+  "store_unavailable",
+]);
+
 const Work = z.object({ data: z.string() });
 
 interface State extends Partial<z.infer<typeof Work>> {
@@ -31,11 +41,11 @@ export default defineServer({
   turnTimeoutMs: HANDLER_MS + 30_000,
   init: (): State => ({ status: "pending" }),
   calls: {
-    begin: { args: Work, handle: (work, _from, state, ctx) => reply("accepted", begin(work.data, state, ctx)) },
+    begin: { args: Work, handle: ({ data }, _from, state, ctx) => reply("accepted", begin(data, state, ctx)) },
   },
-  casts: { begin: { args: Work, handle: (work, state, ctx) => noreply(begin(work.data, state, ctx)) } },
+  casts: { begin: { args: Work, handle: ({ data }, state, ctx) => noreply(begin(data, state, ctx)) } },
   infos: {
-    work: async (_tick, state, ctx) => noreply(state.status === "working" ? await work(state, ctx) : state),
+    due: async (_tick, state, ctx) => noreply(state.status === "working" ? await carryOut(state, ctx) : state),
     forget: (_tick, state) => stop("normal", state),
   },
 });
@@ -46,16 +56,16 @@ function begin(data: string, state: State, ctx: Context): State {
   if (state.shownUntil !== undefined && ctx.now() < state.shownUntil) return show(state, ctx);
   const startMs = HANDLER ? 0 : PAUSE_MS;
   ctx.cancel("forget");
-  ctx.sendAfter(startMs, "work", { name: "work" });
+  ctx.sendAfter(startMs, "due", { name: "once" });
   // A message that was in hand at three deaths is set aside; the work is begun again all the same.
-  ctx.sendEvery(startMs + 60_000, "work", { name: "again" });
+  ctx.sendEvery(startMs + 60_000, "due", { name: "again" });
   ctx.log.info({ status: "working" }, "work");
   return { status: "working", data };
 }
 
-async function work({ data }: State, ctx: Context): Promise<State> {
+async function carryOut({ data }: State, ctx: Context): Promise<State> {
   const came = HANDLER ? await ask(HANDLER, data, ctx) : { result: null };
-  ctx.cancel("work");
+  ctx.cancel("once");
   ctx.cancel("again");
   ctx.log.info({ status: "worked" }, "work");
   return show({ status: "worked", ...came }, ctx);
@@ -75,8 +85,8 @@ async function ask(module: string, data: unknown, ctx: Context): Promise<Pick<St
     const isTooLarge = Buffer.byteLength(JSON.stringify(result)) > MOST_RESULT_BYTES;
     return isTooLarge ? { error: `the result has more than ${MOST_RESULT_BYTES} bytes` } : { result };
   } catch (error) {
-    if (error instanceof CallError) return { error: error.message };
-    throw error;
+    if (!(error instanceof CallError) || PASSING.has(error.code)) throw error;
+    return { error: error.message };
   } finally {
     ctx.stop(pid);
   }

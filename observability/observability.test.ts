@@ -57,3 +57,13 @@ test("Prometheus scrapes each service of docker-compose at the port on which it 
   assert.match(compose, /METRICS_PORT: 9464/);
   for (const [name] of scraped) assert.match(compose, new RegExp(`^  ${name}:$`, "m"));
 });
+
+test("Prometheus holds the token that reads, and neither the one that acts nor Redis's password", () => {
+  const compose = read("docker-compose.yml");
+  const prometheus = /^ {2}prometheus:\n((?: {4}.*\n|\n)+)/m.exec(compose)?.[1] ?? "";
+  assert.match(prometheus, /^ {6}- read-token:\/read-token:ro$/m);
+  assert.doesNotMatch(prometheus, /credentials|SYSMON_TOKEN/);
+  for (const [, file = ""] of read("observability/prometheus.yml").matchAll(/credentials_file: (\S+)/g))
+    assert.ok(prometheus.includes(`>${file}\n`), file);
+  assert.match(compose, /^ {6}SYSMON_READ_TOKEN_FILE: \/read-token\/sysmon-read-token$/m);
+});

@@ -88,3 +88,42 @@ test("a request that acts is refused where it comes from a page of another site"
   const reading = await door.ask("GET", "/openapi.json", { headers: { origin: "http://evil.example" } });
   assert.equal(reading.status, 200);
 });
+
+test("no route that acts is open to a page of another site, whatever type of body it sends", async () => {
+  await using door = await openDoor();
+  const { json } = await door.ask("GET", "/openapi.json");
+  const routes = Object.entries(json["paths"] as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).flatMap((method) => (method === "get" ? [] : [`${method.toUpperCase()} ${path}`])),
+  );
+  assert.ok(routes.length >= 15, "there are many");
+  for (const route of [...routes, "POST /api/v1/work", "POST /api/v1/work/"]) {
+    const [method = "", path = ""] = route.replaceAll(/\{\w+\}/g, "x").split(" ");
+    for (const type of ["application/json", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]) {
+      const headers = { origin: "https://evil.example", "content-type": type };
+      const { status, json } = await door.ask(method, path, { headers, ...(method === "POST" && { body: "{}" }) });
+      assert.deepEqual([status, json["code"]], [403, "cross_site"], `${route} ${type}`);
+    }
+  }
+});
+
+test("a name that is not the server's own reaches nothing but its health, also where the page of that name sends it", async () => {
+  await using door = await openDoor({ allowedHosts: ["api.example"] });
+  const rebound = { host: "evil.example", origin: "http://evil.example" };
+  const asked = [
+    ["GET", "/openapi.json"],
+    ["HEAD", "/metrics"],
+    ["POST", "/v1/processes/a/b/kill"],
+    ["DELETE", "/v1/processes"],
+    ["OPTIONS", "/nowhere"],
+    ["GET", "/v1/processes/%"],
+  ] as const;
+  for (const [method, path] of asked) {
+    const { status, json } = await door.ask(method, path, { headers: rebound });
+    assert.equal(status, 403, `${method} ${path}`);
+    if (method !== "HEAD") assert.equal(json["code"], "unknown_host");
+  }
+  assert.equal((await door.ask("GET", "/health", { headers: rebound })).status, 200);
+  for (const host of ["api.example", "API.example:80", "localhost", "lb:8080", "10.1.2.3:3000", "[::1]:3000"]) {
+    assert.equal((await door.ask("GET", "/openapi.json", { headers: { host } })).status, 200, host);
+  }
+});

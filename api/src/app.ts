@@ -12,15 +12,16 @@ import type { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts"
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
+import { createHostCheck } from "@genserverless/shared/service/hosts.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
-import type { EventStreams } from "./event-stream.ts";
+import type { EventStreams } from "./event-streams.ts";
 import type { ApiMetrics } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { type Authorize, guardWith } from "./request/authorize.ts";
 import type { Modules } from "./request/check-message.ts";
 import { readInput } from "./request/input.ts";
-import { refuseCrossSite } from "./request/origin.ts";
+import { refuseCrossSite, refuseUnknownHost } from "./request/origin.ts";
 import { type Answer, HttpProblem, Responder } from "./respond.ts";
 import { batchRoutes } from "./routes/batch.ts";
 import { bulkRoutes } from "./routes/bulk.ts";
@@ -54,6 +55,8 @@ export interface AppParts {
   name: string;
   /** Guards everything but `/health` and `/ready` where it is given. */
   token?: string;
+  /** Names with a dot under which it may be called. */
+  allowedHosts?: readonly string[];
   /** The cluster's time, in ms since the epoch. */
   now(): number;
   /** What it answers with that goes on, to be ended when the node leaves. */
@@ -67,14 +70,14 @@ export interface AppParts {
 
 export function createApp(parts: AppParts): Express {
   const routes = listRoutes(parts);
-  const authorize = guardWith(parts.token);
+  const admit = guardDoor(parts);
   const exchangeFor = createExchanges(parts);
   const app = express().disable("x-powered-by").disable("etag");
   app.enable("case sensitive routing").enable("strict routing");
 
   for (const route of routes) {
     const exchange = exchangeFor(route.method === "all" ? "other" : route.method.toUpperCase(), route.path);
-    const guard = route.isPublic ? () => {} : authorize;
+    const guard = route.isPublic ? () => {} : admit;
     const needsCluster = isOfCluster(route.path);
     app.route(route.path)[route.method]((req, res) =>
       exchange(res, async () => {
@@ -87,13 +90,22 @@ export function createApp(parts: AppParts): Express {
   }
   for (const [path, allow] of methodsByPath(routes)) {
     const exchange = exchangeFor("other", path);
-    app.route(path).all((req, res) => exchange(res, () => refuseMethod(authorize, req, allow)));
+    app.route(path).all((req, res) => exchange(res, () => refuseMethod(admit, req, allow)));
   }
   const exchange = exchangeFor("other", "unknown");
-  app.use((req, res) => exchange(res, () => refuseRoute(authorize, req)));
-  const failed: ErrorRequestHandler = (error, req, res, _next) =>
-    exchange(res, () => refusePath(authorize, req, error));
+  app.use((req, res) => exchange(res, () => refuseRoute(admit, req)));
+  const failed: ErrorRequestHandler = (error, req, res, _next) => exchange(res, () => refusePath(admit, req, error));
   return app.use(failed);
+}
+
+/** Throws where a request was not sent to this server, or not by somebody who knows its token. */
+function guardDoor({ token, allowedHosts }: AppParts): Authorize {
+  const authorize = guardWith(token);
+  const isOwnHost = createHostCheck(allowedHosts);
+  return (req) => {
+    refuseUnknownHost(req, isOwnHost);
+    authorize(req);
+  };
 }
 
 /** In the order in which they are tried: the hot path first. */
@@ -166,19 +178,19 @@ function notJoined(): ClusterError {
   return new ClusterError("redis_unavailable", "this node has not joined the cluster yet");
 }
 
-function refuseMethod(authorize: Authorize, req: Request, allow: string): never {
-  authorize(req);
+function refuseMethod(admit: Authorize, req: Request, allow: string): never {
+  admit(req);
   throw new HttpProblem("method_not_allowed", `the route takes ${allow}`, { headers: { allow } });
 }
 
-function refuseRoute(authorize: Authorize, req: Request): never {
-  authorize(req);
+function refuseRoute(admit: Authorize, req: Request): never {
+  admit(req);
   throw new ClusterError("unknown_route", "GET /openapi.json lists the routes");
 }
 
 /** The one error that comes from the router: a path with a broken percent-encoding. */
-function refusePath(authorize: Authorize, req: Request, error: unknown): never {
-  authorize(req);
+function refusePath(admit: Authorize, req: Request, error: unknown): never {
+  admit(req);
   if (!(error instanceof URIError)) throw error;
   const code = req.path.startsWith("/v1/processes/") ? "invalid_pid" : "invalid_request";
   throw new ClusterError(code, "the path is not valid percent-encoding");

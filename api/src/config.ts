@@ -2,6 +2,7 @@
 
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import { readInteger, readText } from "@genserverless/shared/service/env.ts";
+import { readAllowedHosts } from "@genserverless/shared/service/hosts.ts";
 
 export interface ApiSettings {
   cluster: ClusterSettings;
@@ -10,6 +11,8 @@ export interface ApiSettings {
   port: number;
   /** Whoever calls must know it; absent where anybody may call. */
   token?: string;
+  /** Names with a dot under which it may be called. */
+  allowedHosts: readonly string[];
   /** How long a node that leaves still takes requests, so that the load balancer sees it go. */
   drainMs: number;
 }
@@ -20,6 +23,7 @@ export function readApiSettings(env: Record<string, string | undefined>): ApiSet
     cluster: readClusterSettings(env),
     host: readText(env, "HOST", "127.0.0.1"),
     port: readInteger(env, "PORT", 3000, 0, 65_535),
+    allowedHosts: readAllowedHosts(env),
     ...(token !== "" && { token }),
     drainMs: readInteger(env, "DRAIN_MS", 2_000, 0, 20_000),
   };

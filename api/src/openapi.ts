@@ -16,7 +16,7 @@ import * as work from "./routes/work-schemas.ts";
 type Json = Record<string, unknown>;
 
 const ANY_ROUTE: readonly ErrorCode[] = ["invalid_request", "internal_error"];
-const GUARDED_ROUTE: readonly ErrorCode[] = ["unauthorized", "redis_unavailable"];
+const GUARDED_ROUTE: readonly ErrorCode[] = ["unauthorized", "unknown_host", "redis_unavailable"];
 const schemas = { ...common, ...operate, ...aboutModules, ...work };
 const NAMES = new Map<z.ZodType, string>(Object.entries(schemas).map(([name, schema]) => [schema, name]));
 

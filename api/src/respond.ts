@@ -8,9 +8,10 @@ import type { ServerResponse } from "node:http";
 import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
 import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
 import { ClusterError, ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
+import type { EventStream } from "@genserverless/shared/service/event-stream.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import { StoreUnavailable } from "@genserverless/shared/stores/store.ts";
-import { type EventStream, EventStreams } from "./event-stream.ts";
+import { EventStreams } from "./event-streams.ts";
 
 export interface Answer {
   status: number;
@@ -18,7 +19,7 @@ export interface Answer {
   json?: unknown;
   /** A body that is text already, with its content type. */
   text?: { type: string; body: string };
-  /** The answer goes on: server-sent events. */
+  /** The answer goes on: server-sent events. Called in any case; where the reader has left, with a stream that is closed. */
   stream?: (stream: EventStream) => void;
   headers?: Readonly<Record<string, string>>;
 }
@@ -72,12 +73,10 @@ export class Responder {
   }
 
   #stream(res: ServerResponse, { status }: Answer, begin: (stream: EventStream) => void): number {
-    if (res.headersSent || res.destroyed) return status;
-    const headers = { "content-type": "text/event-stream", "cache-control": "no-store", "x-served-by": this.#servedBy };
-    res.writeHead(status, headers);
-    res.flushHeaders();
-    if (this.#isDraining()) res.end();
-    else begin(this.#streams.add(res));
+    const stream = this.#streams.add(res, { "x-served-by": this.#servedBy });
+    // A HEAD that went on would hold up whatever comes next on its connection.
+    if (this.#isDraining() || res.req?.method === "HEAD") stream.end();
+    begin(stream);
     return status;
   }
 

@@ -16,9 +16,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SettingError } from "@genserverless/shared/service/env.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import { listen } from "@genserverless/shared/service/listen.ts";
 import type { Express } from "express";
 import { refuseBrokenRequest } from "./respond.ts";
 
@@ -88,11 +88,7 @@ export class ApiServer implements Part {
 
   async #listen(): Promise<void> {
     const { host, port, events } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const fail = (error: NodeJS.ErrnoException) => reject(explain(error, host, port));
-    this.#server.once("error", fail).listen(port, host, resolve);
-    await promise;
-    this.#server.off("error", fail);
+    await listen(this.#server, { host, port, setting: "PORT" });
     events.emit("info", "http.listening", { host, port: this.address?.port });
   }
 
@@ -118,13 +114,4 @@ export class ApiServer implements Part {
   #countConnections(): Promise<number> {
     return new Promise((resolve) => this.#server.getConnections((error, count) => resolve(error ? 0 : count)));
   }
-}
-
-function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  if (error.code === "EADDRINUSE") return new SettingError(`PORT ${port} on ${host} is in use by another program`);
-  if (error.code === "EACCES") return new SettingError(`PORT ${port} on ${host} needs more rights than this user has`);
-  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
-    return new SettingError(`HOST ${host} is no address of this machine`);
-  }
-  return error;
 }

@@ -24,7 +24,7 @@ import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
-import { EventStreams } from "./event-stream.ts";
+import { EventStreams } from "./event-streams.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { tryMigration } from "./migration.ts";
 import type { Modules } from "./request/check-message.ts";
@@ -46,7 +46,7 @@ export class ApiService implements Part {
   #isOpen = false;
 
   constructor(settings: ApiSettings, { modules, openStores, log, shipper, tracer }: ApiParts) {
-    const { cluster, host, port, drainMs, token } = settings;
+    const { cluster, host, port, drainMs, token, allowedHosts } = settings;
     const node = createNode("api", cluster, log, shipper);
     const { link, keys, subscriber, clock, events, name } = node;
     const stores = openStores(events);
@@ -79,6 +79,7 @@ export class ApiService implements Part {
       log,
       name,
       ...(token !== undefined && { token }),
+      allowedHosts,
       now: () => clock.now(),
       isOpen: () => this.#isOpen,
       isDraining: () => this.#server.isDraining,

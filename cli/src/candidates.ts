@@ -1,13 +1,13 @@
 /**
  * What a tab may complete: modules and pids, asked of the cluster within a second; nothing where it does not answer. An answer
- * counts for two seconds, since a prompt asks at every key.
+ * is fresh for two seconds, since a prompt asks at every key.
  */
 
 import type { ListOptions, ReadOptions } from "genserverless/client";
 
 const WITHIN_MS = 1_000;
 const MOST_PIDS = 1_000;
-const COUNTS_MS = 2_000;
+const FRESH_MS = 2_000;
 
 /** A client, as far as it is asked here. */
 interface Asked {
@@ -48,7 +48,7 @@ export class CandidateSource {
     let answer = this.#answers.get(about);
     if (!answer || performance.now() >= answer.untilMs) {
       const names = read(AbortSignal.timeout(WITHIN_MS)).catch(() => []);
-      answer = { names, untilMs: performance.now() + COUNTS_MS };
+      answer = { names, untilMs: performance.now() + FRESH_MS };
       this.#answers.set(about, answer);
     }
     return (await answer.names).filter((name) => name.startsWith(prefix)).toSorted();

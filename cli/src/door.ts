@@ -1,70 +1,73 @@
 /** Requests that the client of the sdk has no method for: streams of events, and the work queue. */
 
-import { ConnectionError, ProblemError } from "genserverless/client";
+import { type ClientOptions, ConnectionError, ProblemError, type ReadOptions } from "genserverless/client";
+import { Requests } from "genserverless/requests.ts";
+import { toProblem } from "genserverless/transport.ts";
 import { Agent, type Dispatcher } from "undici";
 import { readEvents, type ServerEvent } from "./event-stream.ts";
-import type { Settings } from "./settings.ts";
 
-export interface Sent {
-  method?: "GET" | "POST";
-  body?: object;
-  headers?: Record<string, string>;
-  signal?: AbortSignal | undefined;
-}
+type Answered = Record<string, unknown>;
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Of a stream; its events may be as far apart as they like. */
+const HEAD_TIMEOUT_MS = 15_000;
 
 export class Door {
-  readonly #settings: Settings;
-  readonly #agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
+  readonly #options: ClientOptions;
+  readonly #timeoutMs: number | undefined;
+  readonly #requests: Requests;
+  readonly #agent = new Agent({
+    headersTimeout: HEAD_TIMEOUT_MS,
+    bodyTimeout: 0,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+  });
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
+  /** `timeoutMs` is how long a stream may take to begin. */
+  constructor(options: ClientOptions, timeoutMs: number | undefined) {
+    this.#options = options;
+    this.#timeoutMs = timeoutMs;
+    this.#requests = new Requests(options);
   }
 
-  /** The JSON of an answer. Throws ProblemError, ConnectionError, or the reason of the signal. */
-  async request(path: string, sent: Sent = {}): Promise<Record<string, unknown>> {
-    const response = await this.#send(path, sent);
-    const text = await response.body.text();
-    const body = parseObject(text);
-    if (response.statusCode < 400 && body) return body;
-    throw toProblem(response.statusCode, text, body);
+  /** Throws as the client does, here and below. */
+  async get(path: string, limits: ReadOptions): Promise<Answered> {
+    return (await this.#requests.get(path, {}, limits)) as Answered;
+  }
+
+  async post(path: string, body: object, limits: ReadOptions): Promise<Answered> {
+    return (await this.#requests.post(path, body, limits)).body as Answered;
   }
 
   /** Resolves when the cluster has begun with the events, which end when it ends them; a connection that breaks throws. */
   async openEvents(path: string, lastEventId: string | undefined): Promise<AsyncGenerator<ServerEvent>> {
+    const beginning = new AbortController();
+    const limit = this.#timeoutMs === undefined ? undefined : AbortSignal.timeout(this.#timeoutMs);
+    const giveUp = () => beginning.abort(limit?.reason);
+    limit?.addEventListener("abort", giveUp);
+    try {
+      const response = await this.#open(path, lastEventId, beginning.signal);
+      if (response.statusCode === 200) return readUntilBroken(response);
+      throw toProblem(response, await response.body.text(), undefined);
+    } catch (error) {
+      beginning.signal.throwIfAborted();
+      throw error instanceof ProblemError ? error : toConnectionError(error);
+    } finally {
+      limit?.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** Breaks the streams; ends when the requests under way have ended. */
+  async close(): Promise<void> {
+    await Promise.all([this.#requests.close(), this.#agent.destroy()]);
+  }
+
+  #open(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const { url, token } = this.#options;
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (lastEventId !== undefined) headers["last-event-id"] = lastEventId;
-    const response = await this.#send(path, { headers });
-    if (response.statusCode === 200) return readUntilBroken(response);
-    const text = await response.body.text();
-    throw toProblem(response.statusCode, text, parseObject(text));
-  }
-
-  /** Breaks what is under way. */
-  close(): Promise<void> {
-    return this.#agent.destroy();
-  }
-
-  async #send(path: string, { method = "GET", body, headers, signal }: Sent): Promise<Dispatcher.ResponseData> {
-    const { url, token } = this.#settings;
-    const all: Record<string, string> = { accept: "application/json", ...headers };
-    if (body) all["content-type"] = "application/json";
-    if (token !== undefined) all["authorization"] = `Bearer ${token}`;
+    if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     const { origin, pathname } = new URL(url);
-    const options: Dispatcher.RequestOptions = {
-      origin,
-      path: pathname.replace(/\/$/, "") + path,
-      method,
-      headers: all,
-      ...(body ? { body: JSON.stringify(body) } : {}),
-      ...(signal ? { signal } : {}),
-    };
-    try {
-      return await this.#agent.request(options);
-    } catch (error) {
-      throw toConnectionError(error, signal);
-    }
+    return this.#agent.request({ origin, path: pathname.replace(/\/$/, "") + path, method: "GET", headers, signal });
   }
 }
 
@@ -72,35 +75,11 @@ async function* readUntilBroken({ body }: Dispatcher.ResponseData): AsyncGenerat
   try {
     yield* readEvents(body);
   } catch (error) {
-    throw toConnectionError(error, undefined);
+    throw toConnectionError(error);
   }
 }
 
-function toConnectionError(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return signal.reason;
+function toConnectionError(error: unknown): ConnectionError {
   const { message, code } = error as NodeJS.ErrnoException;
   return new ConnectionError(`no answer: ${message || code}`, undefined, error);
-}
-
-/** The work queue tells its errors in a form of its own. */
-function toProblem(status: number, text: string, body: Record<string, unknown> = {}): ProblemError {
-  const { code, detail, error, status: told } = body;
-  const texts = [detail, error, told].filter((one) => typeof one === "string");
-  return new ProblemError({
-    status,
-    code: typeof code === "string" ? code : `http_${status}`,
-    detail: texts[0] ?? `the answer is not the cluster's: ${text.slice(0, 80)}`,
-    messageId: undefined,
-    retryAfterMs: undefined,
-    idempotencyKey: undefined,
-  });
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -14,6 +14,8 @@ export const EXIT_CODES = {
   timedOut: 4,
   /** The token is missing or wrong. */
   unauthorized: 5,
+  /** What should not happen: a defect of the command line itself. */
+  defect: 70,
 } as const;
 
 /** What the command line says is wrong, before anything is sent. */
@@ -39,7 +41,8 @@ export function describeFailure(error: unknown): { line: string; exitCode: numbe
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return { line: "no answer within --timeout; what was sent may still be done", exitCode: EXIT_CODES.timedOut };
   }
-  return { line: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 70 };
+  const line = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { line, exitCode: EXIT_CODES.defect };
 }
 
 function describeProblem(problem: ProblemError): { line: string; exitCode: number } {

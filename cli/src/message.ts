@@ -1,25 +1,21 @@
-/**
- * A message on the command line: JSON; or a text where it is no JSON, so that `total` is `"total"`. What begins like an object, a
- * list or a text in quotes and is no JSON is a mistake, and told as one. `-` is read from standard input by the same rule.
- */
+/** A message on the command line: as a person types it, or `-` for the same from standard input. */
 
 import { text } from "node:stream/consumers";
-import { toPrintable } from "@genserverless/shared/text/printable.ts";
+import { parseMessage } from "@genserverless/shared/text/message.ts";
 import { WrongUsage } from "./failure.ts";
 import type { Io } from "./settings.ts";
 
 export async function readMessage(argument: string, { stdin }: Io): Promise<unknown> {
-  if (argument !== "-") return parseMessage(argument);
+  if (argument !== "-") return parse(argument);
   const given = (await text(stdin)).replace(/\r?\n$/, "");
   if (given === "") throw new WrongUsage("there is no message on standard input");
-  return parseMessage(given);
+  return parse(given);
 }
 
-export function parseMessage(given: string): unknown {
+function parse(given: string): unknown {
   try {
-    return JSON.parse(given);
+    return parseMessage(given);
   } catch (error) {
-    if (!/^\s*[{["]/.test(given)) return given;
-    throw new WrongUsage(`the message looks like JSON and is none: ${toPrintable((error as Error).message)}`);
+    throw new WrongUsage((error as Error).message);
   }
 }

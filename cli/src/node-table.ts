@@ -5,20 +5,6 @@ import { formatSpan } from "@genserverless/shared/text/quantities.ts";
 import type { Column } from "@genserverless/shared/text/table.ts";
 import type { NodeView } from "genserverless/client";
 
-/** What a heartbeat tells of a node's work; a process's figures are since the beat before. */
-export interface WorkingNode extends NodeView {
-  /** CPU seconds per second. */
-  load?: number;
-  lagMs?: number;
-  /** An api's requests, a worker's turns, per second. */
-  rate?: number;
-  latency?: { p50Ms: number; p99Ms: number };
-  waitMs?: number;
-  failures?: number;
-  takeovers?: number;
-  busiest?: { pid: string; turns: number; failed: number }[];
-}
-
 export const NODE_COLUMNS: readonly Column[] = [
   { title: "ROLE" },
   { title: "NODE", atMost: 32 },
@@ -64,7 +50,7 @@ export function describeNode(node: NodeView): string[] {
   ];
 }
 
-export function describeWork(node: WorkingNode): string[] {
+export function describeWork(node: NodeView): string[] {
   const { role, name, load, lagMs, held, rate, latency, waitMs, failures } = node;
   const times = [latency?.p50Ms, latency?.p99Ms, waitMs].map(tellMs);
   return [role, toPrintable(name), tell(load), tellMs(lagMs), tell(held), tell(rate), ...times, tell(failures)];

@@ -1,13 +1,13 @@
 /** The commands of the command line, in the order in which --help lists them. */
 
 import { Command } from "commander";
+import { addBulkCommands } from "./commands/bulk.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import type { Run } from "./commands/command.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addControl } from "./commands/control.ts";
 import { addDeadLetters } from "./commands/dead-letters.ts";
 import { addLogs } from "./commands/logs.ts";
-import { addManyCommands } from "./commands/many.ts";
 import { addMessaging } from "./commands/messaging.ts";
 import { addProcesses } from "./commands/processes.ts";
 import { addShell } from "./commands/shell.ts";
@@ -33,7 +33,8 @@ Exit codes:
   2  wrong usage
   3  the cluster cannot be reached, or cannot serve now
   4  no reply in time, or the outcome is not known
-  5  the token is missing or wrong`;
+  5  the token is missing or wrong
+  70 a defect of genserverless itself`;
 
 export function buildProgram(io: Io): Command {
   const program = new Command("genserverless")
@@ -62,7 +63,7 @@ export function buildProgram(io: Io): Command {
   addControl(program, run);
   addDeadLetters(program, run);
   addTransfer(program, run);
-  addManyCommands(program, run);
+  addBulkCommands(program, run);
   addClusterCommands(program, run);
   addTop(program, run);
   addLogs(program, run);

@@ -21,9 +21,10 @@ export class Session implements AsyncDisposable {
     this.io = io;
     this.settings = readSettings(flags, io.env);
     this.output = new Output(io, flags.json === true);
-    const { url, token } = this.settings;
-    this.client = new Client({ url, attempts: ATTEMPTS, ...(token === undefined ? {} : { token }) });
-    this.door = new Door(this.settings);
+    const { url, token, timeoutMs } = this.settings;
+    const options = { url, attempts: ATTEMPTS, ...(token === undefined ? {} : { token }) };
+    this.client = new Client(options);
+    this.door = new Door(options, timeoutMs);
   }
 
   /** The options of one request: it ends when --timeout is over. */

@@ -49,7 +49,7 @@ async function takePictures(terminal: Terminal): Promise<void> {
   await terminal.type("b");
   keep("busiest", await terminal.untilShows(/accumulator\/alice/, SOON));
   await terminal.press("Enter");
-  await terminal.untilShows(/LAST TURNS/, SOON);
+  await terminal.untilShows(/LAST COMMITS/, SOON);
   keep("process", await terminal.read());
   await terminal.type("P");
   keep("question", await terminal.untilShows(/Pause .*\? y or n/, SOON));

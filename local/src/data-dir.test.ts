@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -68,6 +78,34 @@ test("the password is made once, for its owner only", async (t) => {
   assert.equal(statSync(file).mode & 0o777, 0o600);
   const { mtimeMs } = statSync(file);
   assert.equal(statSync(dataDir.passwordFile()).mtimeMs, mtimeMs);
+  assert.deepEqual(readdirSync(dataDir.path).sort(), ["lock", "logs", "redis", "redis-password"]);
+});
+
+test("a secret of which only an empty file was left is made anew", async (t) => {
+  const folder = buildFolder(t);
+  const dataDir = new DataDir(folder);
+  await dataDir.open();
+  for (const name of ["redis-password", "sysmon-token"]) writeFileSync(join(folder, name), "\n");
+  const [file, token] = [dataDir.passwordFile(), dataDir.sysmonToken()];
+  assert.match(token, /^[0-9a-f]{48}$/);
+  assert.match(readFileSync(file, "utf8"), /^[0-9a-f]{48}$/);
+  assert.equal(statSync(join(folder, "sysmon-token")).mode & 0o777, 0o600);
+  assert.equal(dataDir.sysmonToken(), token);
+});
+
+test("the folder is its owner's only, also where it was there before; one that all users share is refused", async (t) => {
+  const folder = buildFolder(t);
+  const made = join(folder, "a", "b");
+  await new DataDir(made).open();
+  assert.equal(statSync(made).mode & 0o777, 0o700);
+  chmodSync(folder, 0o755);
+  await new DataDir(folder).open();
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  const shared = join(folder, "shared");
+  mkdirSync(shared);
+  chmodSync(shared, 0o1777);
+  await assert.rejects(new DataDir(shared).open(), /DATA_DIR cannot be used: .*shared is shared by all users/);
+  assert.deepEqual(readdirSync(shared), []);
 });
 
 test("a folder that was deleted is not written to, nor closed for the cluster that has it since", async (t) => {

@@ -9,17 +9,30 @@
  *   nothing is left: the guard, which is told the same, has been there before.
  *
  * A pid stands beside the birth of its process: a number that the system gave to somebody else since is never believed.
- * A folder that somebody deletes under a running cluster is not touched again: it may be another cluster's by then.
+ * The folder is its owner's only. One that somebody deletes under a running cluster is not touched again: it may be another cluster's by then.
  */
 
 import { randomBytes } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SettingError } from "@genserverless/shared/service/env.ts";
 import { isAlive, readBirth, waitUntilGone } from "./os-process.ts";
 
 const LEFTOVER_STOP_MS = 10_000;
+/** Of a folder's mode: that only owners may delete in it, as in /tmp; and what group and others may. */
+const STICKY = 0o1000;
+const OTHERS = 0o077;
 
 export interface RunningChild {
   pid: number;
@@ -43,6 +56,7 @@ export class DataDir {
   /** Throws when a live npm start has the folder. Ends what a dead one left running; returns the names of that. */
   async open(): Promise<string[]> {
     try {
+      this.#closeToOthers();
       mkdirSync(this.file("logs"), { recursive: true });
       mkdirSync(this.file("redis"), { recursive: true });
     } catch (error) {
@@ -50,6 +64,13 @@ export class DataDir {
     }
     await this.#lock();
     return await this.#endLeftovers();
+  }
+
+  #closeToOthers(): void {
+    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    const { mode } = statSync(this.path);
+    if (mode & STICKY) throw new Error(`${this.path} is shared by all users`);
+    if (mode & OTHERS) chmodSync(this.path, 0o700);
   }
 
   close(): void {
@@ -78,16 +99,17 @@ export class DataDir {
     return readFileSync(this.#keepSecret("sysmon-token"), "utf8").trim();
   }
 
-  /** A random text in a file for its owner only; made at the first start. */
+  /** A random text in a file for its owner only; made at the first start, and anew where the file is empty. */
   #keepSecret(name: string): string {
     const file = this.file(name);
-    if (!existsSync(file)) writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
+    if (existsSync(file) && readFileSync(file, "utf8").trim() === "") rmSync(file);
+    this.#create(name, randomBytes(24).toString("hex"));
     return file;
   }
 
   async #lock(): Promise<void> {
     const mine = `${process.pid} ${readBirth(process.pid)} ${randomBytes(6).toString("hex")}`;
-    while (!this.#createLock(mine)) {
+    while (!this.#create("lock", mine)) {
       const [pid, birth] = this.#readLock().split(" ");
       if (birth && birth === readBirth(Number(pid))) {
         throw new SettingError(
@@ -96,7 +118,7 @@ export class DataDir {
       }
       // Two may take over from the same dead owner: the last one has it, seen after a pause.
       rmSync(this.file("lock"), { force: true });
-      if (!this.#createLock(mine)) continue;
+      if (!this.#create("lock", mine)) continue;
       await delay(50);
       if (this.#readLock() === mine) break;
     }
@@ -107,12 +129,13 @@ export class DataDir {
     return this.#lockText !== "" && this.#readLock() === this.#lockText;
   }
 
-  /** The lock appears with its content, or not at all. */
-  #createLock(content: string): boolean {
-    const draft = this.file(`lock.${process.pid}`);
-    writeFileSync(draft, content);
+  /** The file, for its owner only, appears with its content, or not at all: false where there is one already. */
+  #create(name: string, content: string): boolean {
+    const draft = this.file(`${name}.${process.pid}`);
+    rmSync(draft, { force: true });
+    writeFileSync(draft, content, { mode: 0o600 });
     try {
-      linkSync(draft, this.file("lock"));
+      linkSync(draft, this.file(name));
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;

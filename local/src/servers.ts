@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { SettingError } from "@genserverless/shared/service/env.ts";
 
-type ServerName = "redis-server" | "haproxy" | "tmux" | "chromium";
+type ServerName = "redis-server" | "haproxy" | "tmux" | "curl" | "jq" | "chromium";
 
 interface PackageManager {
   command: string;
@@ -21,19 +21,40 @@ const PACKAGE_MANAGERS: PackageManager[] = [
     command: "apt-get",
     refresh: ["update", "-qq"],
     install: ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"],
-    packages: { "redis-server": "redis-server", haproxy: "haproxy", tmux: "tmux", chromium: "chromium" },
+    packages: {
+      "redis-server": "redis-server",
+      haproxy: "haproxy",
+      tmux: "tmux",
+      curl: "curl",
+      jq: "jq",
+      chromium: "chromium",
+    },
     needsRoot: true,
   },
   {
     command: "dnf",
     install: ["install", "-y", "-q"],
-    packages: { "redis-server": "redis", haproxy: "haproxy", tmux: "tmux", chromium: "chromium" },
+    packages: {
+      "redis-server": "redis",
+      haproxy: "haproxy",
+      tmux: "tmux",
+      curl: "curl",
+      jq: "jq",
+      chromium: "chromium",
+    },
     needsRoot: true,
   },
   {
     command: "brew",
     install: ["install", "-q"],
-    packages: { "redis-server": "redis", haproxy: "haproxy", tmux: "tmux", chromium: "chromium" },
+    packages: {
+      "redis-server": "redis",
+      haproxy: "haproxy",
+      tmux: "tmux",
+      curl: "curl",
+      jq: "jq",
+      chromium: "chromium",
+    },
     needsRoot: false,
   },
 ];

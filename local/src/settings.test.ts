@@ -21,6 +21,8 @@ test("a bad value is an error that names the setting", () => {
   assert.throws(() => readSettings({ APPENDFSYNC: "no" }), /APPENDFSYNC must be everysec or always/);
   assert.throws(() => readSettings({ REDIS_URL: "localhost" }), /REDIS_URL must be redis:\/\//);
   assert.throws(() => readSettings({ PARTITIONS: "0" }), /PARTITIONS/);
+  assert.throws(() => readSettings({ SYSMON_TOKEN: "short" }), /SYSMON_TOKEN must be 16 to 512/);
+  assert.throws(() => readSettings({ ALLOWED_HOSTS: "http://a.example" }), /ALLOWED_HOSTS must be names/);
   assert.throws(() => readSettings({ LOG_LEVEL: "loud" }), /LOG_LEVEL must be info or/);
 });
 

@@ -1,7 +1,8 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
-import { readInteger, readText, SettingError } from "@genserverless/shared/service/env.ts";
+import { readInteger, readText, readToken, SettingError } from "@genserverless/shared/service/env.ts";
+import { readAllowedHosts } from "@genserverless/shared/service/hosts.ts";
 import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
@@ -31,7 +32,7 @@ const DESCRIPTIONS = [
   ["LB_HOST", "127.0.0.1", "address of the load balancer"],
   ["LB_PORT", "8080", "its port: the cluster's HTTP API"],
   ["SYSMON_PORT", "5984", "port of the system monitor's page, on loopback"],
-  ["SYSMON_TOKEN", "made, kept in DATA_DIR", "what signs in to that page"],
+  ["SYSMON_TOKEN", "made, kept in DATA_DIR", "what signs in to that page, 16 characters or more"],
   ["STATS_PORT", "a free one", "port of the load balancer's statistics page, on loopback"],
   ["API_REPLICAS", "2", "api nodes"],
   ["WORKER_REPLICAS", "2", "worker nodes"],
@@ -47,6 +48,7 @@ const DESCRIPTIONS = [
   ["KEY_PREFIX", "gs", "prefix of every key in Redis"],
   ["SESSION_TTL_MS", "6000", "silence after which a node counts as dead"],
   ["API_TOKEN", "", "bearer token that callers must send"],
+  ["ALLOWED_HOSTS", "", "names with a dot under which the API and the page may be called: a.example,b.example"],
   ["LOG_LEVEL", "info", "trace, debug, info, warn, error, fatal or silent"],
 ] as const;
 
@@ -62,6 +64,9 @@ Ctrl-C stops everything; a second Ctrl-C does not wait for calls in flight.
 export function readSettings(env: Environment): LocalSettings {
   readChoice(env, "LOG_LEVEL", ["info", "trace", "debug", "warn", "error", "fatal", "silent"]);
   readStoreSettings(env);
+  readAllowedHosts(env);
+  readToken(env, "SYSMON_TOKEN");
+  readToken(env, "SYSMON_READ_TOKEN");
   return {
     lbHost: readText(env, "LB_HOST", "127.0.0.1"),
     lbPort: readInteger(env, "LB_PORT", 8080, 1, 65_535),

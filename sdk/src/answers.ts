@@ -57,9 +57,27 @@ export interface NodeView {
   osPid: number;
   startedAt: string;
   seenMsAgo: number;
+  /** Of a worker: the processes that it holds, and of them those in a turn. */
   held?: number;
+  running?: number;
+  /** Of a worker: messages handled since its start. */
   turns?: number;
   modules?: string[];
+  /** CPU seconds that the node's operating-system process uses, per second. */
+  load?: number;
+  /** 99th percentile of the event loop's delay since the last heartbeat. */
+  lagMs?: number;
+  /** Since the last heartbeat, per second: an api's requests, a worker's turns. */
+  rate?: number;
+  /** Since the last heartbeat: of an api's calls, of a worker's turns. */
+  latency?: { p50Ms: number; p99Ms: number };
+  /** Of a worker: 99th percentile of the time that messages waited for their turn. */
+  waitMs?: number;
+  /** Of a worker, since its start. */
+  failures?: number;
+  takeovers?: number;
+  /** Of a worker: the processes with most turns since the last heartbeat. */
+  busiest?: { pid: string; turns: number; failed: number }[];
 }
 
 export interface ClusterView {

@@ -7,7 +7,10 @@ import type { CallReturn, CastReturn, InitReturn, Ok, Return } from "./returns.t
 
 export type MaybePromise<T> = T | Promise<T>;
 
-/** The process's log: fields first, as they should be found again, then a text for the reader. */
+/**
+ * The process's log: fields first, as they should be found again, then a text for the reader. Fields called `id`, `time`,
+ * `level`, `node`, `pid`, `module` or `fields` are found below `fields`: those names are the cluster's.
+ */
 export interface Log {
   debug(fields: object, text?: string): void;
   info(fields: object, text?: string): void;

@@ -116,15 +116,26 @@ export class Transport {
 }
 
 function readAnswer(response: Dispatcher.ResponseData, text: string, idempotencyKey: string | undefined): Answer {
-  const { statusCode: status, headers } = response;
   const body = parseJson(text);
-  if (status < 400 && body !== undefined) return { status, body };
+  if (response.statusCode < 400 && body !== undefined) return { status: response.statusCode, body };
+  throw toProblem(response, text, idempotencyKey);
+}
+
+/** `text` is the whole body. */
+export function toProblem(
+  { statusCode: status, headers }: Pick<Dispatcher.ResponseData, "statusCode" | "headers">,
+  text: string,
+  idempotencyKey: string | undefined,
+): ProblemError {
+  const body = parseJson(text);
   const problem: Record<string, unknown> = typeof body === "object" ? { ...body } : {};
   const { code, detail, messageId } = problem;
-  throw new ProblemError({
+  // The work queue refuses with `error`, and knows no work with a `status` in words.
+  const words = [detail, problem["error"], problem["status"]].find((value) => typeof value === "string");
+  return new ProblemError({
     status,
     code: typeof code === "string" ? code : `http_${status}`,
-    detail: typeof detail === "string" ? detail : `the answer is not the cluster's: ${text.slice(0, 80)}`,
+    detail: words ?? `the answer is not the cluster's: ${text.slice(0, 80)}`,
     messageId: typeof messageId === "string" ? messageId : undefined,
     retryAfterMs: readSeconds(headers["retry-after"]),
     idempotencyKey,

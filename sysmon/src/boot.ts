@@ -10,12 +10,12 @@ import { SettingError } from "@genserverless/shared/service/env.ts";
 import { Lifecycle, type Part, runUntilSignalled } from "@genserverless/shared/service/lifecycle.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { ApiClient } from "./api-client.ts";
+import { watchCommits } from "./commit-feed.ts";
 import { readConfig } from "./config.ts";
 import { History } from "./history.ts";
 import { followLog } from "./log-follower.ts";
 import { createEyes } from "./terminal/eyes.ts";
 import { createSkin, isFullScreen } from "./terminal/skin.ts";
-import { watchTurns } from "./turn-feed.ts";
 import { Watch } from "./watch.ts";
 import { createConsole } from "./web/console.ts";
 
@@ -53,7 +53,7 @@ function createSysmon(env: Record<string, string | undefined>): Part {
     logs,
     api,
     eyes: createEyes(snapshot, link, keys),
-    watchTurns: (pid, onTurn) => watchTurns(api, pid, onTurn),
+    watchCommits: (pid, onCommit) => watchCommits({ api, pid }, onCommit),
     onLeave: () => process.kill(process.pid, "SIGTERM"),
   });
   return new Lifecycle([

@@ -1,6 +1,7 @@
 /** The settings of a sysmon node, from the environment. */
 
 import { readInteger, readText, SettingError } from "@genserverless/shared/service/env.ts";
+import { readAllowedHosts } from "@genserverless/shared/service/hosts.ts";
 
 export interface Config {
   host: string;
@@ -11,6 +12,8 @@ export interface Config {
   apiToken: string | undefined;
   /** Whether the counts are shown without a token to whoever reaches the page by a loopback name. */
   hasOpenCounts: boolean;
+  /** Names with a dot under which the page may be called. */
+  allowedHosts: readonly string[];
   /** Without the page it is no node of the cluster either: a person who looks. */
   hasWeb: boolean;
 }
@@ -23,6 +26,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     apiUrl: readUrl(env, "API_URL", "http://127.0.0.1:8080"),
     apiToken: readText(env, "API_TOKEN", "") || undefined,
     hasOpenCounts: readText(env, "SYSMON_COUNTS", isLoopback(host) ? "open" : "closed") === "open",
+    allowedHosts: readAllowedHosts(env),
     hasWeb: readText(env, "SYSMON_WEB", "on") !== "off",
   };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { History } from "./history.ts";
-import { clusterView, nodeView } from "./view/sample.ts";
+import { clusterView, nodeView } from "./view/sample.test-support.ts";
 import { Watch } from "./watch.ts";
 
 function buildHistory(most = 120) {

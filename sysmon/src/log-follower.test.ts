@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { followLog } from "./log-follower.ts";
-import type { LogEntry } from "./log-source.ts";
-import { logEntry } from "./view/sample-model.ts";
+import { logEntry } from "./view/sample-model.test-support.ts";
 
 /** A feed that cannot be read at first, as while Redis is away. */
 function buildFeed(failures: number) {

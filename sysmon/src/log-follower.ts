@@ -1,8 +1,8 @@
 /** The cluster's log as both skins follow it: what the feed tells, begun again until the feed can be read. */
 
-import type { LogFilter } from "@genserverless/shared/logs/log-entry.ts";
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
-import type { LogEntry, LogSource } from "./log-source.ts";
+import type { LogSource } from "./log-source.ts";
 
 /** `retryMs` is the pause after a try that failed, as while Redis is away. */
 export function followLog(feed: Pick<LogFeed, "subscribe">, retryMs = 1_000): LogSource {
@@ -19,7 +19,7 @@ export function followLog(feed: Pick<LogFeed, "subscribe">, retryMs = 1_000): Lo
       const begin = async () => {
         const from = lastId === undefined ? { tail: tail ?? 0 } : { afterId: lastId };
         try {
-          const leave = await feed.subscribe({ filter: filter as LogFilter, ...from }, tell);
+          const leave = await feed.subscribe({ filter, ...from }, tell);
           if (ended.signal.aborted) leave();
           else ended.signal.addEventListener("abort", leave);
         } catch {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
-import { clusterView } from "./view/sample.ts";
+import { clusterView } from "./view/sample.test-support.ts";
 import { Watch, type WatchOptions } from "./watch.ts";
 
 function buildWatch(readCluster: () => Promise<ClusterView>, options: Partial<WatchOptions> = {}) {

@@ -134,13 +134,13 @@ test("the form knows the handlers of a typed module and sketches what they take"
   await untilText(page, ".state .leaf", "balance: 12");
 });
 
-test("turns and log lines appear as they happen, each with the process that it is about", async (t) => {
+test("commits and log lines appear as they happen, each with the process that it is about", async (t) => {
   await client().start("accumulator", "erin", { args: 5 });
   const page = await open(t, "#/process/accumulator/erin", TOKEN);
-  await untilText(page, ".turns + .empty", "Its next turns appear here");
+  await untilText(page, ".commits + .empty", "Its next commits appear here");
   const castAt = performance.now();
   await client().cast("accumulator/erin", 3);
-  await untilText(page, ".turns li", '{"acc":8,"count":1}');
+  await untilText(page, ".commits li", '{"acc":8,"count":1}');
   const turnMs = performance.now() - castAt;
   t.diagnostic(`turn shown after ${Math.round(turnMs)} ms`);
   assert.ok(turnMs < PATIENCE * PROMISED_MS.update, `the turn was shown after ${turnMs} ms`);
@@ -202,6 +202,33 @@ test("names with HTML, control and wide characters are shown as text", async (t)
   page.on("dialog", () => assert.fail("a script of the state ran"));
   await untilText(page, ".state .name", "<img src=x onerror=alert(1)>\ufffd\ufffd幅");
   assert.equal(await page.locator("main img").count(), 0);
+});
+
+test("an address that anybody can write asks for nothing but processes, and its token may be none", async (t) => {
+  const page = await open(t, "#/overview", TOKEN);
+  await untilText(page, "main", "processes");
+  const asked: string[] = [];
+  page.on("request", (request) => asked.push(request.url()));
+  for (const odd of [
+    "..%2f..%2fv1/modules",
+    "../modules",
+    "accumulator/%2e%2e",
+    "accumulator",
+    "a/b/c",
+    "a/%00",
+    "%/%",
+  ]) {
+    await page.goto(`${cluster.url}/#/process/${odd}`);
+    await untilText(page, "main", "There is no such process");
+    await page.goto(`${cluster.url}/#/overview`);
+    await untilText(page, "main", "processes");
+  }
+  assert.deepEqual(
+    asked.filter((url) => /processes|modules/.test(url)),
+    [],
+  );
+  const stranger = await open(t, "#token=%");
+  await stranger.waitForSelector("[data-state=live]");
 });
 
 test("a state of 5 MB opens at once, and its parts when they are asked for", async (t) => {

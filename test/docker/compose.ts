@@ -10,13 +10,14 @@ const execute = promisify(execFile);
 /** A cluster of containers of its own: its own project name, its own published ports. */
 export class ComposeProject {
   readonly #command: string[];
-  readonly #env: NodeJS.ProcessEnv;
+  /** What a docker-compose of one's own needs to find it. */
+  readonly env: NodeJS.ProcessEnv;
   readonly url: string;
   readonly sysmonUrl: string;
 
   private constructor(command: string[], env: Record<string, string>) {
     this.#command = command;
-    this.#env = { ...process.env, ...env };
+    this.env = { ...process.env, ...env };
     this.url = `http://127.0.0.1:${env["LB_PORT"]}`;
     this.sysmonUrl = `http://127.0.0.1:${env["SYSMON_PORT"]}`;
   }
@@ -33,12 +34,19 @@ export class ComposeProject {
   }
 
   /** Runs one docker-compose command; returns what it printed. */
-  async run(...args: string[]): Promise<string> {
+  run(...args: string[]): Promise<string> {
+    return this.pipe("", ...args);
+  }
+
+  /** The same, with what it reads on stdin. */
+  async pipe(input: string, ...args: string[]): Promise<string> {
     const [program = "", ...first] = this.#command;
-    const options = { cwd: root, env: this.#env, timeout: COMMAND_MS, maxBuffer: 64 * 1024 * 1024 };
+    const options = { cwd: root, env: this.env, timeout: COMMAND_MS, maxBuffer: 64 * 1024 * 1024 };
     try {
-      const { stdout } = await execute(program, [...first, ...args], options);
-      return stdout;
+      const running = execute(program, [...first, ...args], options);
+      // It may end without having read.
+      running.child.stdin?.on("error", () => {}).end(input);
+      return (await running).stdout;
     } catch (error) {
       const { stdout, stderr, message } = error as { stdout: string; stderr: string; message: string };
       throw new Error(`${message}\n${`${stdout}\n${stderr}`.slice(-4_000)}`);

@@ -68,7 +68,8 @@ test("a counter is started, cast to, called and stopped, and the worker tells it
   const started = await post("/v1/processes", { module: "accumulator", key: "alice", args: 100 });
   assert.deepEqual([started.status, started.body["pid"]], [201, "accumulator/alice"]);
   for (const message of [10, 20]) {
-    assert.equal((await post("/v1/processes/accumulator/alice/cast", { message })).status, 202);
+    const { status, body } = await post("/v1/processes/accumulator/alice/cast", { message });
+    assert.equal(status, 202, JSON.stringify(body));
   }
   const called = await call("accumulator/alice", "total");
   assert.deepEqual([called.status, called.body["reply"]], [200, 130]);

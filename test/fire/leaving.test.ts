@@ -9,7 +9,13 @@ import { until } from "../tools/until.ts";
 /** Nodes leave and join under load: no call is lost, no order disturbed, and load moves. */
 
 const SOON = { withinMs: 60_000 };
-const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 2_000, env: { DRAIN_MS: "300" } });
+const cluster = new TestCluster({
+  apis: 1,
+  workers: 1,
+  sessionTtlMs: 2_000,
+  modulesDir: "modules:test/modules:test/contract/modules",
+  env: { DRAIN_MS: "300" },
+});
 
 before(() => cluster.start());
 after(async () => {
@@ -106,4 +112,47 @@ test("SIGTERM of a worker lets the turn under way end", { timeout: 240_000 }, as
     turns: number;
   };
   assert.deepEqual([state.count, turns], [1, 2]);
+});
+
+test("SIGTERM of a worker gives up a turn that waits, and none of those before it, also where their state is not written yet", {
+  timeout: 240_000,
+}, async () => {
+  const { client } = cluster;
+  const run = (...steps: object[]) => ({ run: steps });
+  const notesOf = async (pid: string) =>
+    (await client.call(pid, run({ do: "notes" }), { timeoutMs: 60_000 })).body["reply"];
+  await Promise.all(["one", "two"].map((key) => client.start("sleeper", key)));
+  await Promise.all(["calls", "continues"].map((key) => client.start("late-writer", key)));
+  const ask = (key: string) => [
+    { do: "call", pid: `sleeper/${key}`, message: 3_000, timeoutMs: 60_000 },
+    { do: "note", note: "asked" },
+  ];
+  for (const pid of ["late-writer/calls", "late-writer/continues"]) {
+    for (const note of [1, 2, 3]) assert.equal((await client.call(pid, run({ do: "note", note }))).status, 200);
+  }
+  const inFlight = client.call("late-writer/calls", run(...ask("one")), { timeoutMs: 60_000 });
+  await client.cast("late-writer/continues", run({ do: "next", next: { continue: run(...ask("two")) } }));
+  const isAsked = async (key: string) => (await client.read(`sleeper/${key}`)).body["status"] === "running";
+  await until(async () => (await isAsked("one")) && (await isAsked("two")), SOON);
+
+  const leaving = cluster.workers.find(({ isAlive }) => isAlive);
+  assert.ok(leaving);
+  const heir = await cluster.addWorker();
+  await heir.untilRecord(({ msg }) => msg === "session.registered", SOON);
+  await leaving.stop();
+  assert.deepEqual(await leaving.untilExit(), { code: 0, signal: null });
+
+  assert.equal((await inFlight).status, 200);
+  assert.deepEqual(await notesOf("late-writer/calls"), [1, 2, 3, "asked"]);
+  await until(async () => ((await notesOf("late-writer/continues")) as unknown[]).length === 4, SOON);
+  assert.deepEqual(await notesOf("late-writer/continues"), [1, 2, 3, "asked"]);
+  for (const key of ["one", "two"]) {
+    assert.equal((await client.call(`sleeper/${key}`, 0)).body["reply"], 2, `sleeper/${key} was asked once`);
+  }
+  const failed = cluster.workers
+    .flatMap(({ records }) => records)
+    .filter(({ msg, pid }) => {
+      return msg === "turn.failed" && String(pid).startsWith("late-writer/");
+    });
+  assert.deepEqual(failed, []);
 });

@@ -81,6 +81,37 @@ test("a failed message, and a killed process, are told; an id that is not kept b
   assert.equal((await reader.nextWhere(({ event }) => event === "ended", SOON)).data["reason"], "killed");
 });
 
+test("a life that began meanwhile begins with a snapshot of it, for whoever stays and for whoever comes back", async () => {
+  await client.start("accumulator", "reborn");
+  const first = await follow("accumulator/reborn");
+  await first.next(SOON);
+  await client.stop("accumulator/reborn");
+  const { id } = await first.nextWhere(({ event }) => event === "ended", SOON);
+  await client.start("accumulator", "reborn", { args: 40 });
+  await using second = await follow("accumulator/reborn", id);
+  const { event, data } = await second.next(SOON);
+  assert.deepEqual([event, data["state"]], ["snapshot", { acc: 40, count: 0 }]);
+});
+
+test("what nobody has kept is made good by a snapshot", async () => {
+  await client.start("accumulator", "gap");
+  await using reader = await follow("accumulator/gap");
+  await reader.next(SOON);
+  const redis = cluster.redis.connect();
+  try {
+    // As after a minute in which no api renewed it.
+    const [record = ""] = await redis.keys("*proc:accumulator/gap");
+    await redis.hdel(record, "m");
+    await client.call("accumulator/gap", { add: 1 });
+    await redis.hset(record, "m", String(Date.now() + 60_000));
+    await client.call("accumulator/gap", { add: 1 });
+    const { event, data } = await reader.next(SOON);
+    assert.deepEqual([event, (data["state"] as { acc: number }).acc], ["snapshot", 2]);
+  } finally {
+    redis.disconnect();
+  }
+});
+
 test("a process that nobody follows keeps no history", async () => {
   await client.start("accumulator", "alone");
   await client.call("accumulator/alone", { add: 1 });

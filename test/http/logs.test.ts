@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { Client } from "undici";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { EventReader } from "../tools/event-reader.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
@@ -39,6 +40,20 @@ test("GS-16 what a module logs is followed live, filtered by process, with its f
   assert.ok(Date.parse(String(data["time"])) > 0 && String(data["reason"]) === "normal", JSON.stringify(data));
 });
 
+test("no field of a module passes for one of the cluster's, and none is lost", async () => {
+  await client.start("troublemaker", "odd");
+  await using reader = await follow("pid=troublemaker/odd&level=warn");
+  const fields = { time: "noon", node: 7, level: 30, id: 1, pid: "accumulator/told", module: [], own: "kept" };
+  await client.call("troublemaker/odd", { do: "log", fields });
+  const { id, data } = await reader.next(SOON);
+  const { time, node, ...said } = data;
+  assert.match(String(time), /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/);
+  assert.match(String(node), /^worker@/);
+  const { own, ...nested } = fields;
+  const head = { id, level: "warn", msg: "troublemaker says", pid: "troublemaker/odd", module: "troublemaker" };
+  assert.deepEqual(said, { ...head, own, fields: nested });
+});
+
 test("a follower resumes after the last entry that it knows, and misses and doubles nothing", async () => {
   await client.start("troublemaker", "noisy");
   const first = await follow("pid=troublemaker/noisy");
@@ -68,6 +83,19 @@ test("without follow the last entries are told and the answer ends", async () =>
     await reader.untilEnd();
     return reader.count === 2;
   }, SOON);
+  await using none = await follow("follow=false&tail=0");
+  await none.untilEnd();
+  assert.equal(none.count, 0);
+});
+
+test("a HEAD of the log ends, and does not hold up what comes next on its connection", async () => {
+  const connection = new Client(cluster.urls[0] ?? "", { headersTimeout: 10_000 });
+  try {
+    assert.equal((await connection.request({ method: "HEAD", path: "/v1/logs" })).statusCode, 200);
+    assert.equal((await connection.request({ method: "GET", path: "/v1/cluster" })).statusCode, 200);
+  } finally {
+    await connection.destroy();
+  }
 });
 
 test("a wrong level, tail, field or Last-Event-ID is refused by name", async () => {
@@ -91,4 +119,15 @@ test("a node that leaves ends its followers, so that they resume elsewhere", asy
   const reader = await EventReader.open(`${leaving.url}/v1/logs`);
   await leaving.stop();
   await reader.untilEnd();
+});
+
+test("while Redis is away a follower is refused at once, and may come back", async () => {
+  await cluster.redis.kill();
+  try {
+    for (const query of ["follow=true", "follow=false"]) {
+      await until(async () => (await fetch(`${cluster.urls[0]}/v1/logs?${query}`)).status === 503, SOON);
+    }
+  } finally {
+    await cluster.redis.restart();
+  }
 });

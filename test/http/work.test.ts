@@ -208,6 +208,7 @@ test("a POST from a page of another site is refused, and does nothing", async ()
       assertProblem(await client.request("POST", path, { data: "forged" }, { headers }), "403 cross_site");
     }
   }
+  assert.equal((await read(callbackOf("forged"))).status, 404);
   const [url = ""] = cluster.urls;
   const answer = await post("forged", { url, headers: { origin: url } });
   assert.equal(answer.status, 200);

@@ -51,6 +51,7 @@ export type Trouble =
     }
   | { do: "big"; bytes: number }
   | { do: "sleep"; ms: number }
+  | { do: "log"; fields: object }
   | { do: "overstay"; ms: number }
   | { do: "stop"; reason: string }
   | { do: "continue"; value: unknown }
@@ -98,6 +99,9 @@ async function makeTrouble(message: Trouble, state: State, ctx: Context) {
       ctx.log.info({ sleeping: message.ms }, "troublemaker sleeps");
       await sleep(message.ms);
       return reply(state.count + 1, { ...state, count: state.count + 1 });
+    case "log":
+      ctx.log.warn(message.fields, "troublemaker says");
+      return reply(null, state);
     case "overstay":
       return await overstay(message.ms, state, ctx);
     case "stop":

@@ -146,7 +146,7 @@ export class ScriptWorld {
   async giveUp(slot: number, at: number, how: "passivate" | "handOver"): Promise<void> {
     const held = this.#held(slot, pidOf(at));
     if (!held || (how === "passivate" && held.hand.length > 0)) return;
-    if (await this.#leases[how](held.lease)) this.#forget(slot, held.lease.pid);
+    if ((await this.#leases[how](held.lease)) === "done") this.#forget(slot, held.lease.pid);
   }
 
   /** It dies: another takes its place, and somebody notices. */

@@ -1,10 +1,11 @@
 /** One process as it goes on: its state and its turns, as they become true. */
 
-import type { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
+import type { HistoryEvent, HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
-import { readLastEventId } from "../event-stream.ts";
+import { readLastEventId } from "@genserverless/shared/service/event-stream.ts";
 import { pidOf } from "../request/input.ts";
 import { defineRoute, type Route } from "./route.ts";
+import { streamFrom } from "./stream-from.ts";
 
 export function historyRoutes(feed: HistoryFeed): Route[] {
   return [
@@ -18,21 +19,15 @@ export function historyRoutes(feed: HistoryFeed): Route[] {
       async handle({ params, headers }) {
         const pid = pidOf(params);
         const lastEventId = readLastEventId(headers["last-event-id"]);
-        const early: Parameters<Parameters<HistoryFeed["follow"]>[2]>[0][] = [];
-        let tell = (event: (typeof early)[number]) => void early.push(event);
-        const leave = await feed.follow(pid, lastEventId, (event) => tell(event));
-        if (!leave) throw new ClusterError("no_process", `there is no process ${pid}`);
-        return {
-          status: 200,
-          stream: (stream) => {
-            stream.onClose(leave);
-            tell = (event) => {
-              stream.send(event);
-              if (event.event === "ended") stream.end();
-            };
-            for (const event of early) tell(event);
-          },
-        };
+        return streamFrom(async (teller) => {
+          const onEvent = (event: HistoryEvent) => {
+            teller.send(event);
+            if (event.event === "ended") teller.end();
+          };
+          const leave = await feed.follow(pid, lastEventId, onEvent);
+          if (!leave) throw new ClusterError("no_process", `there is no process ${pid}`);
+          return leave;
+        });
       },
     }),
   ];

@@ -2,9 +2,10 @@
 
 import { LOG_LEVELS, type LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
+import { readLastEventId } from "@genserverless/shared/service/event-stream.ts";
 import { z } from "zod";
-import { type EventStream, readLastEventId } from "../event-stream.ts";
 import { defineRoute, type Route } from "./route.ts";
+import { streamFrom } from "./stream-from.ts";
 import { wholeNumber } from "./whole-number.ts";
 
 const query = z.strictObject({
@@ -12,7 +13,8 @@ const query = z.strictObject({
   module: z.string().exactOptional(),
   node: z.string().exactOptional(),
   level: z.enum(LOG_LEVELS).exactOptional(),
-  tail: wholeNumber(0, 10_000).default(0),
+  /** Of the past, how many entries; 0 while following and 1,000 without, unless given. */
+  tail: wholeNumber(0, 10_000).exactOptional(),
   follow: z.enum(["true", "false"]).default("true"),
 });
 
@@ -28,25 +30,14 @@ export function logRoutes(feed: LogFeed): Route[] {
       problems: ["invalid_request"],
       async handle({ query: { tail, follow, ...filter }, headers }) {
         const afterId = readLastEventId(headers["last-event-id"]);
-        if (follow === "false") return { status: 200, stream: writeAll(await feed.readTail(filter, tail || 1_000)) };
-        return {
-          status: 200,
-          stream: (stream) => {
-            const onEntry = (entry: LogEntry) => stream.send({ event: "log", id: entry.id, data: entry });
-            feed.subscribe({ filter, afterId, tail }, onEntry).then(
-              (unsubscribe) => stream.onClose(unsubscribe),
-              () => stream.end(),
-            );
-          },
-        };
+        return streamFrom(async ({ send, end }) => {
+          const onEntry = (entry: LogEntry) => send({ event: "log", id: entry.id, data: entry });
+          if (follow === "true") return await feed.subscribe({ filter, afterId, tail: tail ?? 0 }, onEntry);
+          for (const entry of await feed.readTail(filter, tail ?? 1_000)) onEntry(entry);
+          end();
+          return () => {};
+        });
       },
     }),
   ];
-}
-
-function writeAll(entries: readonly LogEntry[]): (stream: EventStream) => void {
-  return (stream) => {
-    for (const entry of entries) stream.send({ event: "log", id: entry.id, data: entry });
-    stream.end();
-  };
 }

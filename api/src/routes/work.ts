@@ -34,8 +34,8 @@ export interface WorkParts {
 type Posted = z.infer<typeof WorkRequest> | z.infer<typeof WorkRefused>;
 
 /** What the module keeps, as far as it is read here. */
-interface WorkState {
-  status: "pending" | "working" | "worked";
+interface WorkState extends z.infer<typeof WorkStatus> {
+  /** Of worked work, in ms since the epoch. */
   shownUntil?: number;
 }
 
@@ -75,7 +75,7 @@ function readRoute({ snapshot, now }: WorkParts): Route {
     method: "get",
     path: `${PATH}/:callback`,
     name: "readWork",
-    summary: "Read how far work is; worked work is there for 10 s",
+    summary: "Read how far work is; worked work is there for WORK_TTL_MS",
     answers: {
       200: { description: "How far it is", schema: WorkStatus },
       404: { description: "There is no such work, or it is over", schema: WorkUnknown },
@@ -83,8 +83,9 @@ function readRoute({ snapshot, now }: WorkParts): Route {
     problems: [],
     async handle({ params }) {
       const callback = CALLBACK.exec(params["callback"] ?? "")?.[1];
-      const status = callback && statusOf(await snapshot.readProcess(toPid(MODULE, callback), true), now());
-      return status ? { status: 200, json: { status } } : UNKNOWN;
+      const state = callback && stateOf(await snapshot.readProcess(toPid(MODULE, callback), true));
+      const isShown = state && (state.shownUntil === undefined || now() < state.shownUntil);
+      return isShown ? { status: 200, json: { status: state.status } } : UNKNOWN;
     },
   });
 }
@@ -159,14 +160,11 @@ async function accept(parts: WorkParts, pid: Pid, data: string, idempotency: Inp
 
 /** Begun, or sure to begin by itself. */
 function isUnderWay(process: ProcessView | undefined): boolean {
-  const status = statusOf(process, 0);
+  const status = stateOf(process)?.status;
   return status === "working" || (status === "pending" && process?.status !== "idle");
 }
 
-/** Undefined where there is nothing to be seen. */
-function statusOf(process: ProcessView | undefined, now: number): WorkState["status"] | undefined {
-  if (!process) return undefined;
-  // Before init has committed there is no state.
-  const { status, shownUntil = Infinity } = (process.state as WorkState | null) ?? { status: "pending" };
-  return shownUntil > now ? status : undefined;
+/** Before init has committed the process has no state. */
+function stateOf(process: ProcessView | undefined): WorkState | undefined {
+  return process && ((process.state as WorkState | null) ?? { status: "pending" });
 }

@@ -1,6 +1,6 @@
 /** What the commands have in common: how they are run, their arguments, their examples. */
 
-import { isPidPart } from "@genserverless/shared/process/pid.ts";
+import { parsePid } from "@genserverless/shared/process/pid.ts";
 import { Argument, type Command, InvalidArgumentError, Option } from "commander";
 import type { Session } from "../session.ts";
 
@@ -14,8 +14,8 @@ export function pidArgument(): Argument {
 }
 
 export function readPid(text: string): string {
-  const parts = text.split("/");
-  if (parts.length === 2 && parts.every(isPidPart)) return text;
+  const pid = parsePid(text);
+  if (pid) return pid;
   throw new InvalidArgumentError("It is module/key, both of A-Z a-z 0-9 . _ ~ -");
 }
 

@@ -4,11 +4,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Readable, Writable } from "node:stream";
 import { afterEach, test } from "node:test";
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { run } from "../run.ts";
 import { describeEntry, logsPath } from "./logs.ts";
 
 const plain = { paint: (_style: string, text: string) => text };
-const entry = {
+const entry: LogEntry = {
   id: "1-0",
   time: "2026-03-01T12:00:00.123Z",
   level: "info",
@@ -31,7 +32,7 @@ test("what a process logs moves no cursor", () => {
 
 test("the filter goes into the query, each part once", () => {
   assert.equal(logsPath(undefined, { tail: 50 }), "/v1/logs?tail=50&follow=false");
-  const flags = { tail: 5, follow: true, module: "stack", node: "api@vm-1", level: "warn" };
+  const flags = { tail: 5, follow: true, module: "stack", node: "api@vm-1", level: "warn" } as const;
   assert.equal(
     logsPath("stack/a", flags),
     "/v1/logs?pid=stack%2Fa&module=stack&node=api%40vm-1&level=warn&tail=5&follow=true",

@@ -4,6 +4,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { LOG_LEVELS, type LogEntry, type LogFilter, type LogLevel } from "@genserverless/shared/logs/log-entry.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { type Command, Option } from "commander";
 import { describeFailure, EXIT_CODES } from "../failure.ts";
@@ -12,27 +13,12 @@ import type { Output, Style } from "../output.ts";
 import type { Session } from "../session.ts";
 import { addExamples, pidArgument, type Run, readCount } from "./command.ts";
 
-interface LogFlags {
+interface LogFlags extends Omit<LogFilter, "pid"> {
   follow?: boolean;
-  module?: string;
-  node?: string;
-  level?: string;
   tail: number;
 }
 
-export interface LogEntry {
-  id: string;
-  time: string;
-  level: string;
-  node: string;
-  msg: string;
-  pid?: string;
-  module?: string;
-  [further: string]: unknown;
-}
-
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
-const STYLES: Record<string, Style> = { warn: "yellow", error: "red", fatal: "red" };
+const STYLES: Partial<Record<LogLevel, Style>> = { warn: "yellow", error: "red", fatal: "red" };
 const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
 
 export function addLogs(program: Command, run: Run): void {
@@ -43,7 +29,7 @@ export function addLogs(program: Command, run: Run): void {
     .option("-f, --follow", "goes on with what comes")
     .option("-m, --module <module>", "of processes of this module")
     .option("-n, --node <node>", "of this node, e.g. worker@vm-1")
-    .addOption(new Option("-l, --level <level>", "this level and above").choices(LEVELS))
+    .addOption(new Option("-l, --level <level>", "this level and above").choices(LOG_LEVELS))
     .option("--tail <n>", "so many of the last entries first", readCount, 50)
     .action(run(printLogs));
   addExamples(
@@ -65,8 +51,8 @@ async function printLogs(session: Session, pid: string | undefined, flags: LogFl
     try {
       const events = await session.door.openEvents(path, lastEventId);
       wasOpen = true;
+      failures = 0;
       for await (const { event, id, data } of events) {
-        failures = 0;
         lastEventId = id ?? lastEventId;
         if (event === "log") printEntry(output, JSON.parse(data) as LogEntry);
         await output.drained();

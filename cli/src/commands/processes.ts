@@ -7,8 +7,8 @@ import type { Column } from "@genserverless/shared/text/table.ts";
 import { type Command, Option } from "commander";
 import type { ListOptions, ProcessStatus, ProcessView } from "genserverless/client";
 import { escapeText, writeReadableJson } from "../json-text.ts";
-import { type WatchFlags, watch, watchOptions } from "../refresh.ts";
 import type { Session } from "../session.ts";
+import { type WatchFlags, watch, watchOptions } from "../watch.ts";
 import { addExamples, pidArgument, type Run, readCount } from "./command.ts";
 
 interface Filter {

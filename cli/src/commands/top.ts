@@ -4,10 +4,10 @@ import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatBytes } from "@genserverless/shared/text/quantities.ts";
 import type { Column } from "@genserverless/shared/text/table.ts";
 import type { Command } from "commander";
-import type { ClusterView } from "genserverless/client";
-import { byRole, describeWork, WORK_COLUMNS, type WorkingNode } from "../node-table.ts";
+import type { ClusterView, NodeView } from "genserverless/client";
+import { byRole, describeWork, WORK_COLUMNS } from "../node-table.ts";
 import type { Output } from "../output.ts";
-import { type WatchFlags, watch, watchOptions } from "../refresh.ts";
+import { type WatchFlags, watch, watchOptions } from "../watch.ts";
 import { addExamples, type Run } from "./command.ts";
 
 const BUSY_COLUMNS: readonly Column[] = [
@@ -31,11 +31,11 @@ export function addTop(program: Command, run: Run): void {
   addExamples(top, "top", "top --count 1", "top --every 5s --json");
 }
 
-export function describeCluster(output: Output, { nodes, processes, mailbox, redis }: ClusterView): string[] {
+function describeCluster(output: Output, { nodes, processes, mailbox, redis }: ClusterView): string[] {
   const counts = Object.entries(processes).map(([status, count]) => `${count} ${status}`);
   const { waiting, delayed, failed } = mailbox;
   const memory = formatBytes(redis.usedMemoryBytes);
-  const working = nodes.toSorted(byRole) as WorkingNode[];
+  const working = nodes.toSorted(byRole);
   return [
     `Processes: ${counts.join(", ")}`,
     `Mailboxes: ${waiting} waiting, ${delayed} delayed, ${failed} failed`,
@@ -47,7 +47,7 @@ export function describeCluster(output: Output, { nodes, processes, mailbox, red
   ];
 }
 
-function describeBusiest(output: Output, nodes: readonly WorkingNode[]): string[] {
+function describeBusiest(output: Output, nodes: readonly NodeView[]): string[] {
   const busiest = nodes
     .flatMap(({ name, busiest = [] }) => busiest.map((process) => ({ ...process, name })))
     .toSorted((a, b) => b.turns - a.turns)

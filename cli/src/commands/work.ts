@@ -35,13 +35,13 @@ export function addWork(program: Command, run: Run): void {
 }
 
 async function postWork(session: Session, data: string, { follow }: { follow?: boolean }): Promise<void> {
-  const answer = await session.door.request(PATH, { method: "POST", body: { data }, ...session.limits });
+  const answer = await session.door.post(PATH, { data }, session.limits);
   session.output.answer(answer, () => toPrintable(`${answer["callback"]} ${answer["status"]}`));
   if (follow) await followWork(session, String(answer["callback"]));
 }
 
 function readWork(session: Session, callback: string): Promise<Record<string, unknown>> {
-  return session.door.request(`${PATH}/${encodeURIComponent(callback)}`, session.limits);
+  return session.door.get(`${PATH}/${encodeURIComponent(callback)}`, session.limits);
 }
 
 /** One line for each change. */

@@ -66,14 +66,16 @@ export function readDelay(what: string, name: string, ms: unknown, least = 0): n
   throw new EffectError(`ctx.${what}: ${name} must be ${range}, not ${show(ms)}`);
 }
 
-export function checkTimerName(what: string, name: unknown): void {
-  if (typeof name === "string" && TIMER_NAME.test(name)) return;
+/** Well formed: scripts read it, and Redis keeps no lone surrogate. */
+export function readTimerName(what: string, name: unknown): string {
+  if (typeof name === "string" && TIMER_NAME.test(name)) return name.toWellFormed();
   const rule = "1 to 128 characters, the first neither a space nor ~";
   throw new EffectError(`ctx.${what}: a timer's name must be ${rule}, not ${show(name)}`);
 }
 
+/** Well formed: scripts read it, and one that was cut within a character is no JSON to them. */
 export function readReason(what: string, reason: unknown): string {
-  if (typeof reason === "string" && reason !== "" && reason.length <= LONGEST_REASON) return reason;
+  if (typeof reason === "string" && reason !== "" && reason.length <= LONGEST_REASON) return reason.toWellFormed();
   throw new EffectError(
     `ctx.${what}: the reason must be a text of 1 to ${LONGEST_REASON} characters, not ${show(reason)}`,
   );

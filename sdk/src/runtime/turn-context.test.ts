@@ -277,3 +277,21 @@ test("logs under its pid", () => {
   ctx.log.warn({ n: 1 }, "text");
   assert.deepEqual(logged, [[{ pid: "room/1", n: 1 }, "text"]]);
 });
+
+test("fields that have a name of the cluster's are kept below `fields`", () => {
+  const { ctx, logged } = aContext();
+  ctx.log.info({ time: "noon", node: 7, level: 30, pid: "room/2", module: 1, id: 5, fields: [], n: 1 });
+  const nested = { time: "noon", node: 7, level: 30, pid: "room/2", module: 1, id: 5, fields: [] };
+  assert.deepEqual(logged, [[{ pid: "room/1", n: 1, fields: nested }, undefined]]);
+});
+
+test("a reason or a timer's name that was cut within a character is made well formed", () => {
+  const { ctx, ties } = aContext();
+  const half = "😀".slice(0, 1);
+  ctx.exit("a/1", half);
+  ctx.stop("a/1", `${half}!`);
+  assert.equal(ctx.sendAfter(0, null, { name: half }), "\ufffd");
+  const told = ctx.effects.map((effect) => ("reason" in effect ? effect.reason : effect.do));
+  assert.deepEqual(told, ["\ufffd", "\ufffd!", "arm"]);
+  assert.ok(ties.timer("\ufffd") && ctx.cancel(half));
+});

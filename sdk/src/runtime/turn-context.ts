@@ -9,7 +9,6 @@
 import type { Context, From, Log, Pid, SendingOptions, StartingOptions, TickOptions } from "../contract.ts";
 import {
   checkGroup,
-  checkTimerName,
   type ReadStart,
   readDelay,
   readFrom,
@@ -19,10 +18,12 @@ import {
   readStart,
   readTags,
   readTimeout,
+  readTimerName,
   toText,
 } from "./effect-arguments.ts";
 import type { Effect } from "./effects.ts";
 import { MOST_TIES } from "./limits.ts";
+import { toLogFields } from "./log-fields.ts";
 import { checkCron } from "./schedule.ts";
 import type { Ties, Timer } from "./ties.ts";
 import { EffectError, TurnEndedError } from "./turn-errors.ts";
@@ -187,9 +188,10 @@ export class TurnContext implements Context {
 
   cancel(name: string): boolean {
     this.#checkOpen();
-    const timer = this.#ties.timer(name);
+    const known = String(name).toWellFormed();
+    const timer = this.#ties.timer(known);
     if (!timer) return false;
-    this.#ties.deleteTimer(name);
+    this.#ties.deleteTimer(known);
     this.#do({ do: "disarm", id: timer.id });
     return true;
   }
@@ -265,9 +267,8 @@ export class TurnContext implements Context {
 
   #arm(what: string, given: string | undefined, message: unknown, timer: Omit<Timer, "id">): string {
     this.#checkOpen();
-    if (given !== undefined) checkTimerName(what, given);
+    const name = given === undefined ? `~${this.#host.newKey()}` : readTimerName(what, given);
     const messageText = toText(what, "the message", message);
-    const name = given ?? `~${this.#host.newKey()}`;
     if (!this.cancel(name)) this.#checkRoom(what);
     const armed = { id: this.#host.newMessageId(), ...timer };
     const isOnce = timer.everyMs === undefined && timer.cron === undefined;
@@ -304,6 +305,6 @@ export class TurnContext implements Context {
 
   #write(level: keyof Log, fields: object, text?: string): void {
     this.#checkOpen();
-    this.#log[level]({ pid: this.pid, ...fields }, text);
+    this.#log[level](toLogFields(this.pid, fields), text);
   }
 }

@@ -2,13 +2,17 @@
  * Follows processes: a snapshot first, then each commit, then the end. A process's history is kept only while somebody
  * follows it. Who comes back with the id of an entry that is still kept goes on after it; anybody else gets a snapshot.
  *
+ * A follower knows the incarnation and the revision that it was told of last. What comes next is the revision after it; where
+ * anything else does – commits of which nobody kept the history, a life that began meanwhile – it is told a snapshot anew.
+ *
  * All followers of a process here share one look at Redis for each publication that says that there is more; publications
- * can be lost, so there is a look each `RENEW_MS` too.
+ * can be lost, so there is a look each `RENEW_MS` too, and whenever the subscriber has been away.
  */
 
 import type { Pid } from "../process/pid.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
+import { readStream, type StreamEntry } from "../redis/read-stream.ts";
 import type { Subscriber } from "../redis/subscriber.ts";
 import type { ProcessView } from "./views.ts";
 
@@ -43,13 +47,15 @@ export interface HistoryFeedOptions {
   readProcess: (pid: Pid) => Promise<ProcessView | undefined>;
 }
 
-type RawEntry = [id: string, fields: string[]];
-
-interface Follower {
-  onEvent: (event: HistoryEvent) => void;
+/** What a process is, and the newest entry of its history. */
+interface Life {
   lastId: string;
-  /** What a snapshot has told already. */
-  fromRevision: number;
+  incarnation: string;
+  revision: number;
+}
+
+interface Follower extends Life {
+  onEvent: (event: HistoryEvent) => void;
 }
 
 interface Followed {
@@ -62,7 +68,8 @@ interface Followed {
 
 const KEPT_MS = 60_000;
 const RENEW_MS = 10_000;
-const PAGE = 100;
+/** Where a process ended while nobody kept its history. */
+const UNTOLD = "unknown";
 
 export class HistoryFeed {
   readonly #options: HistoryFeedOptions;
@@ -70,6 +77,9 @@ export class HistoryFeed {
 
   constructor(options: HistoryFeedOptions) {
     this.#options = options;
+    options.subscriber.onGap(() => {
+      for (const followed of this.#followed.values()) void this.#look(followed);
+    });
   }
 
   /** Undefined where there is no process; otherwise what ends the following. After `ended` nothing comes any more. */
@@ -78,17 +88,11 @@ export class HistoryFeed {
     lastEventId: string | undefined,
     onEvent: (event: HistoryEvent) => void,
   ): Promise<(() => void) | undefined> {
-    const newest = await this.#renew(pid);
-    if (newest === "") return undefined;
-    const follower: Follower = { onEvent, lastId: newest, fromRevision: 0 };
-    if (lastEventId !== undefined && (await this.#isKept(pid, lastEventId))) {
-      follower.lastId = lastEventId;
-    } else {
-      const process = await this.#options.readProcess(pid);
-      if (!process) return undefined;
-      follower.fromRevision = process.revision;
-      onEvent({ event: "snapshot", id: newest, data: process });
-    }
+    const life = await this.#keep(pid);
+    if (!life) return undefined;
+    const kept = lastEventId === undefined ? undefined : await this.#findKept(pid, lastEventId, life);
+    const follower: Follower = { ...(kept ?? life), onEvent };
+    if (!kept && !(await this.#showSnapshot(pid, follower))) return undefined;
     const followed = this.#followed.get(pid) ?? this.#begin(pid);
     followed.followers.add(follower);
     void this.#look(followed);
@@ -102,13 +106,13 @@ export class HistoryFeed {
       followers: new Set(),
       looking: undefined,
       isStale: false,
-      timer: setInterval(() => {
-        this.#renew(pid).catch(() => {});
-        void this.#look(followed);
-      }, RENEW_MS),
+      timer: setInterval(() => void this.#renew(followed), RENEW_MS),
     };
     this.#followed.set(pid, followed);
-    void subscriber.subscribe(keys.historyChannel(pid), () => void this.#look(followed));
+    // What was committed before the subscription took effect was published to nobody here.
+    void subscriber
+      .subscribe(keys.historyChannel(pid), () => void this.#look(followed))
+      .then(() => this.#look(followed));
     return followed;
   }
 
@@ -121,58 +125,112 @@ export class HistoryFeed {
     void subscriber.unsubscribe(keys.historyChannel(followed.pid));
   }
 
-  /** Returns the id of the newest entry, "" where there is no process. */
-  #renew(pid: Pid): Promise<string> {
+  /** Has the history kept from now on. Undefined where there is no process. */
+  async #keep(pid: Pid): Promise<Life | undefined> {
     const { link, keys } = this.#options;
     const partition = keys.partitionOf(pid);
-    return link.run<string>("follow", [keys.process(partition, pid)], [keys.base(partition), pid, KEPT_MS]);
+    const args = [keys.base(partition), pid, KEPT_MS];
+    const [lastId, incarnation, revision] = await link.run<[string, string, string]>(
+      "follow",
+      [keys.process(partition, pid)],
+      args,
+    );
+    return lastId ? { lastId, incarnation, revision: Number(revision) } : undefined;
   }
 
-  async #isKept(pid: Pid, id: string): Promise<boolean> {
+  /** Keeps it longer, and makes good what nobody kept meanwhile. Never throws. */
+  async #renew(followed: Followed): Promise<void> {
+    try {
+      const life = await this.#keep(followed.pid);
+      await this.#look(followed);
+      for (const follower of followed.followers) {
+        const isBehind = follower.incarnation !== life?.incarnation || follower.revision < life.revision;
+        if (isBehind) await this.#beginAnew(followed, follower);
+      }
+    } catch {
+      // Redis is away.
+    }
+  }
+
+  /** Where the entry of an id is still kept, and of the life that is there, following goes on after it. */
+  async #findKept(pid: Pid, id: string, { incarnation }: Life): Promise<Life | undefined> {
     const { link, keys } = this.#options;
     const key = keys.history(keys.partitionOf(pid), pid);
-    return (await link.call<RawEntry[]>("xrange", key, id, id)).length > 0;
+    const [entry] = await link.call<StreamEntry[]>("xrange", key, id, id);
+    const { event, incarnation: of } = entry ? toEvent(...entry) : {};
+    if (event?.event !== "commit" || of !== incarnation) return undefined;
+    return { lastId: id, incarnation, revision: event.data.revision };
+  }
+
+  /** False where there is no process. */
+  async #showSnapshot(pid: Pid, follower: Follower): Promise<boolean> {
+    for (;;) {
+      const life = await this.#keep(pid);
+      const process = life && (await this.#options.readProcess(pid));
+      if (!process) return false;
+      // Read between two looks at one incarnation, it is of that one.
+      if ((await this.#keep(pid))?.incarnation !== life.incarnation) continue;
+      Object.assign(follower, life, { revision: process.revision });
+      follower.onEvent({ event: "snapshot", id: life.lastId, data: process });
+      return true;
+    }
+  }
+
+  async #beginAnew(followed: Followed, follower: Follower): Promise<void> {
+    if (await this.#showSnapshot(followed.pid, follower)) return;
+    follower.onEvent({ event: "ended", id: follower.lastId, data: { reason: UNTOLD } });
+    this.#leave(followed, follower);
   }
 
   /** One look at a time; what is said meanwhile is looked for after it. Never throws. */
   async #look(followed: Followed): Promise<void> {
     followed.isStale = true;
-    followed.looking ??= this.#read(followed)
-      .catch(() => {})
-      .finally(() => {
-        followed.looking = undefined;
-      });
+    followed.looking ??= this.#readWhileStale(followed);
     await followed.looking;
   }
 
-  async #read(followed: Followed): Promise<void> {
-    while (followed.isStale) {
-      followed.isStale = false;
-      for (const follower of followed.followers) await this.#catchUp(followed, follower);
+  async #readWhileStale(followed: Followed): Promise<void> {
+    try {
+      while (followed.isStale) {
+        followed.isStale = false;
+        for (const follower of followed.followers) await this.#catchUp(followed, follower);
+      }
+    } catch {
+      // Redis is away; there is another look when it is back.
+    } finally {
+      followed.looking = undefined;
     }
   }
 
   async #catchUp(followed: Followed, follower: Follower): Promise<void> {
     const { link, keys } = this.#options;
     const key = keys.history(keys.partitionOf(followed.pid), followed.pid);
-    for (;;) {
-      const entries = await link.call<RawEntry[]>("xrange", key, `(${follower.lastId}`, "+", "COUNT", PAGE);
-      for (const [id, fields] of entries) {
-        follower.lastId = id;
-        const event = toEvent(id, fields);
-        if (event.event === "commit" && event.data.revision <= follower.fromRevision) continue;
-        follower.onEvent(event);
-        if (event.event === "ended") return this.#leave(followed, follower);
+    for await (const entry of readStream(link, key, follower.lastId)) {
+      const { event, incarnation } = toEvent(...entry);
+      follower.lastId = event.id;
+      // Of a life that the snapshot was after.
+      if (Number(incarnation) < Number(follower.incarnation)) continue;
+      const isNext = incarnation === follower.incarnation;
+      if (event.event === "commit" && isNext && event.data.revision <= follower.revision) continue;
+      if (!isNext || (event.event === "commit" && event.data.revision > follower.revision + 1)) {
+        await this.#beginAnew(followed, follower);
+        followed.isStale = true;
+        return;
       }
-      if (entries.length < PAGE) return;
+      if (event.event === "commit") follower.revision = event.data.revision;
+      follower.onEvent(event);
+      if (event.event === "ended") return this.#leave(followed, follower);
     }
   }
 }
 
-function toEvent(id: string, flat: readonly string[]): HistoryEvent {
+type Told = Exclude<HistoryEvent, { event: "snapshot" }>;
+
+function toEvent(id: string, flat: readonly string[]): { event: Told; incarnation: string } {
   const fields = new Map(Array.from({ length: flat.length / 2 }, (_, at) => [flat[at * 2], flat[at * 2 + 1] ?? ""]));
+  const incarnation = fields.get("i") ?? "";
   const reason = fields.get("e");
-  if (reason !== undefined) return { event: "ended", id, data: { reason } };
+  if (reason !== undefined) return { event: { event: "ended", id, data: { reason } }, incarnation };
   const [stateText, stateBytes] = [fields.get("d") ?? "", Number(fields.get("z"))];
   const data: CommitFacts = {
     revision: Number(fields.get("r")),
@@ -181,5 +239,5 @@ function toEvent(id: string, flat: readonly string[]): HistoryEvent {
     ...(stateText !== "" && { state: JSON.parse(stateText) as unknown }),
     ...(stateBytes > 0 && { stateBytes }),
   };
-  return { event: "commit", id, data };
+  return { event: { event: "commit", id, data }, incarnation };
 }

@@ -4,9 +4,9 @@
  * way, so a page may be short, even empty, while `nextCursor` is there; one request looks at a bounded number of processes.
  */
 
-import { isPidPart, splitPid } from "../process/pid.ts";
+import { parsePid } from "../process/pid.ts";
 import type { Keys } from "../redis/keys.ts";
-import { type Listed, matches, type ProcessReader, type ProcessRecord } from "./process-reader.ts";
+import type { ProcessReader, ProcessRecord, Range } from "./process-reader.ts";
 import type { ListQuery, ProcessPage } from "./views.ts";
 
 /** The cursor was not made by `listProcesses`. */
@@ -22,7 +22,7 @@ interface Place {
 
 /** As many as one script reads. */
 const CHUNK = 250;
-const MOST_EXAMINED = 5_000;
+const MOST_EXAMINED = 2_500;
 
 export class ProcessList {
   readonly #keys: Keys;
@@ -43,32 +43,29 @@ export class ProcessList {
   /** One page of records. */
   async find(query: ListQuery): Promise<{ found: ProcessRecord[]; nextCursor: string | undefined }> {
     const { module, limit, cursor } = query;
-    const isFiltered = (query.status ?? query.tag ?? query.owner) !== undefined;
     const place = parseCursor(cursor, this.#keys.partitions);
-    const found: ProcessRecord[] = [];
+    const records: ProcessRecord[] = [];
     for (let examined = 0; place.partition < this.#keys.partitions; ) {
-      if (found.length === limit || examined >= MOST_EXAMINED) return { found, nextCursor: formatCursor(place) };
-      const asked = isFiltered ? CHUNK : Math.min(CHUNK, limit - found.length);
-      const listed = await this.#readIndex(place, module, asked);
-      let index = 0;
-      for (; index < listed.length && found.length < limit; index++) {
-        const record = listed[index]?.record;
-        if (record && matches(record, query)) found.push(record);
+      if (records.length === limit || examined >= MOST_EXAMINED) {
+        return { found: records, nextCursor: formatCursor(place) };
       }
-      examined += index;
-      if (index === listed.length && listed.length < asked)
-        Object.assign(place, { partition: place.partition + 1, after: "" });
-      else place.after = listed[index - 1]?.pid ?? "";
+      const range = { ...rangeAfter(place.after, module), examine: CHUNK, find: limit - records.length };
+      const found = await this.#reader.readRange(place.partition, range, query);
+      examined += found.examined;
+      records.push(...found.records);
+      if (found.last === "") place.partition += 1;
+      place.after = found.last;
     }
-    return { found, nextCursor: undefined };
+    return { found: records, nextCursor: undefined };
   }
+}
 
-  #readIndex({ partition, after }: Place, module: string | undefined, count: number): Promise<Listed[]> {
-    const least = after ? `(${after}` : module ? `[${module}/` : "-";
-    // "0" follows "/", and no pid part holds a "/".
-    const most = module ? `(${module}0` : "+";
-    return this.#reader.readRange(partition, least, most, count);
-  }
+/** What of an index follows a pid, of all modules or of one. */
+function rangeAfter(after: string, module: string | undefined): Pick<Range, "least" | "most"> {
+  const least = after ? `(${after}` : module ? `[${module}/` : "-";
+  // "0" follows "/", and no pid part holds a "/".
+  const most = module ? `(${module}0` : "+";
+  return { least, most };
 }
 
 function formatCursor({ partition, after }: Place): string {
@@ -80,12 +77,7 @@ function parseCursor(cursor: string | undefined, partitions: number): Place {
   const match = /^(\d{1,5}):(.*)$/.exec(Buffer.from(cursor, "base64url").toString());
   const partition = Number(match?.[1]);
   const after = match?.[2] ?? "";
-  if (!match || partition >= partitions || (after && !isPid(after)))
+  if (!match || partition >= partitions || (after && !parsePid(after)))
     throw new CursorError("this cursor was not made by a list");
   return { partition, after };
-}
-
-function isPid(text: string): boolean {
-  const { module, key } = splitPid(text);
-  return isPidPart(module) && isPidPart(key);
 }

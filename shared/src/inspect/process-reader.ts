@@ -6,7 +6,7 @@ import { type ResolveState, readStateText } from "../process/stored-state.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import { type Keys, mailboxName } from "../redis/keys.ts";
 import { toIso } from "./time.ts";
-import type { MailboxView, ProcessView } from "./views.ts";
+import type { ListQuery, MailboxView, ProcessView } from "./views.ts";
 
 /** What a record says, without its mailbox. */
 export interface ProcessRecord extends Omit<ProcessView, "mailbox" | "state"> {
@@ -14,11 +14,23 @@ export interface ProcessRecord extends Omit<ProcessView, "mailbox" | "state"> {
   stateText: string | undefined;
 }
 
-/** A pid of the index; it may have no record any more. */
-export interface Listed {
-  pid: Pid;
-  record: ProcessRecord | undefined;
+/** Which part of an index: its ends as ZRANGEBYLEX takes them, how many to look at, and how many to find at most. */
+export interface Range {
+  least: string;
+  most: string;
+  examine: number;
+  find: number;
 }
+
+export interface Found {
+  examined: number;
+  /** The last of these, or "" where there are no more. */
+  last: string;
+  records: ProcessRecord[];
+}
+
+/** An owner is a session, or the name of a node. */
+export type Wanted = Pick<ListQuery, "status" | "tag" | "owner">;
 
 type Values = (string | null)[];
 
@@ -46,14 +58,19 @@ export class ProcessReader {
     return toRecord(pid, await this.#link.call<Values>("hmget", key, ...fields));
   }
 
-  /** Up to `count` of a partition's processes in the order of their pids, from `least` to `most` as ZRANGEBYLEX takes them. */
-  async readRange(partition: number, least: string, most: string, count: number): Promise<Listed[]> {
-    const args = [this.#keys.base(partition), least, most, count, ...FIELDS];
-    const found = await this.#link.run<(Pid | Values)[]>("list", [this.#keys.index(partition)], args);
-    return Array.from({ length: found.length / 2 }, (_, index) => {
-      const pid = found[2 * index] as Pid;
-      return { pid, record: toRecord(pid, found[2 * index + 1] as Values) };
-    });
+  /** A part of a partition's index, in the order of the pids, and those on it that match. */
+  async readRange(partition: number, { least, most, examine, find }: Range, wanted: Wanted): Promise<Found> {
+    const args = [this.#keys.base(partition), least, most, examine, find, FIELDS.join(), ...contain(wanted)];
+    const reply = await this.#link.run<[number, string, ...(Pid | Values)[]]>(
+      "list",
+      [this.#keys.index(partition)],
+      args,
+    );
+    const [examined, last, ...found] = reply;
+    const records = Array.from({ length: found.length / 2 }, (_, index) =>
+      toRecord(found[2 * index] as Pid, found[2 * index + 1] as Values),
+    ).filter((record) => record !== undefined);
+    return { examined, last, records: records.filter((record) => matches(record, wanted)) };
   }
 
   /** Adds what the record does not say. */
@@ -105,11 +122,26 @@ function readTags(options: string | null | undefined): string[] {
   return (JSON.parse(options) as { tags?: string[] }).tags ?? [];
 }
 
-/** Whether a record is among those asked for. An owner is a session, or the name of a node. */
-export function matches(
-  { status, tags, owner }: ProcessRecord,
-  wanted: { status?: ProcessStatus | undefined; tag?: string | undefined; owner?: string | undefined },
-): boolean {
+/** What the fields of a record contain where it is among those asked for; it may be so where it is not. */
+function contain({ status, tag, owner }: Wanted): string[] {
+  return [
+    ...(status === undefined ? [] : STATUS_FIELDS[status]),
+    ...(tag === undefined ? [] : ["g", JSON.stringify(tag)]),
+    ...(owner === undefined ? [] : ["o", owner]),
+  ];
+}
+
+const STATUS_FIELDS: Record<ProcessStatus, [field: string, text: string]> = {
+  starting: ["s", "starting"],
+  running: ["s", "alive"],
+  idle: ["s", "alive"],
+  paused: ["p", "paused"],
+  stopped: ["s", "stopped"],
+  quarantined: ["p", "quarantined"],
+};
+
+/** Whether a record is among those asked for. */
+function matches({ status, tags, owner }: ProcessRecord, wanted: Wanted): boolean {
   if (wanted.status !== undefined && status !== wanted.status) return false;
   if (wanted.tag !== undefined && !tags.includes(wanted.tag)) return false;
   return wanted.owner === undefined || owner === wanted.owner || owner?.startsWith(`${wanted.owner}#`) === true;

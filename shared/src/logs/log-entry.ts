@@ -28,15 +28,42 @@ export interface LogFilter {
   level?: LogLevel | undefined;
 }
 
-/** Reads a JSON line; undefined where it is none. */
+/** Reads a JSON line, whatever it holds: what is ours is made what it should be. Undefined where it is no JSON object. */
 export function readEntry(id: string, line: string): LogEntry | undefined {
+  const read = parseObject(line);
+  if (!read) return undefined;
+  const { level, time, node, msg, pid, module, ...fields } = read;
+  const about = typeof pid === "string" ? { pid, module: pid.split("/", 1)[0] } : { module };
+  return {
+    ...(typeof about.module === "string" && { module: about.module }),
+    ...(about.pid !== undefined && { pid: about.pid }),
+    ...fields,
+    id,
+    time: readTime(time, id),
+    level: LOG_LEVELS.find((known) => known === level) ?? "info",
+    node: toText(node),
+    msg: toText(msg),
+  };
+}
+
+function parseObject(line: string): Record<string, unknown> | undefined {
   try {
-    const { level = "info", time = "", node = "", msg = "", ...fields } = JSON.parse(line) as Partial<LogEntry>;
-    const module = typeof fields.pid === "string" ? fields.pid.split("/", 1)[0] : undefined;
-    return { ...(module !== undefined && { module }), ...fields, id, time, level, node, msg };
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** ISO 8601. What is no time is taken from the entry's id, which begins with ms since the epoch. */
+function readTime(time: unknown, id: string): string {
+  const ms = typeof time === "string" ? Date.parse(time) : Number.NaN;
+  return new Date(Number.isNaN(ms) ? Number(id.split("-", 1)[0]) : ms).toISOString();
+}
+
+function toText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === undefined ? "" : JSON.stringify(value);
 }
 
 export function passes(entry: LogEntry, { pid, module, node, level }: LogFilter): boolean {

@@ -4,8 +4,10 @@
  * each new entry once, in order.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
+import { readStream, type StreamEntry } from "../redis/read-stream.ts";
 import { isAfter, type LogEntry, type LogFilter, passes, readEntry } from "./log-entry.ts";
 
 export interface LogSubscription {
@@ -19,11 +21,11 @@ export interface LogSubscription {
 interface Reader {
   filter: LogFilter;
   onEntry: (entry: LogEntry) => void;
+  /** All up to here it has been told, or did not ask for. */
+  lastId: string;
   /** What came while the past is still read; undefined from then on. */
   waiting: LogEntry[] | undefined;
 }
-
-type RawEntry = [id: string, fields: string[]];
 
 const LOOK_EVERY_MS = 250;
 const PAGE = 500;
@@ -34,9 +36,7 @@ export class LogFeed {
   readonly #link: RedisLink;
   readonly #key: string;
   readonly #readers = new Set<Reader>();
-  #timer: NodeJS.Timeout | undefined;
-  /** The newest entry that all readers have been told of. */
-  #lastId: string | undefined;
+  #isLooking = false;
 
   constructor(link: RedisLink, keys: Keys) {
     this.#link = link;
@@ -46,24 +46,21 @@ export class LogFeed {
   /** Rejects where the past cannot be read. What ends the subscription is returned. */
   async subscribe(subscription: LogSubscription, onEntry: (entry: LogEntry) => void): Promise<() => void> {
     const { filter = {}, afterId, tail = 0 } = subscription;
-    const reader: Reader = { filter, onEntry, waiting: [] };
-    this.#lastId ??= await this.#findNewest();
+    const newest = await this.#findNewest();
+    const reader: Reader = { filter, onEntry, lastId: afterId ?? "0-0", waiting: [] };
     this.#readers.add(reader);
-    this.#timer ??= setTimeout(() => void this.#look(), LOOK_EVERY_MS);
+    if (!this.#isLooking) void this.#lookOn(newest);
     try {
       const past = afterId === undefined ? await this.readTail(filter, tail) : await this.#readAfter(afterId);
-      let last = afterId ?? "0-0";
-      for (const entry of [...past, ...(reader.waiting ?? [])]) {
-        if (!isAfter(entry.id, last)) continue;
-        last = entry.id;
-        if (passes(entry, filter)) onEntry(entry);
-      }
+      for (const entry of past) offer(reader, entry);
+      if (afterId === undefined && isAfter(newest, reader.lastId)) reader.lastId = newest;
+      for (const entry of reader.waiting ?? []) offer(reader, entry);
       reader.waiting = undefined;
     } catch (error) {
-      this.#forget(reader);
+      this.#readers.delete(reader);
       throw error;
     }
-    return () => this.#forget(reader);
+    return () => void this.#readers.delete(reader);
   }
 
   /** The last entries that pass the filter, the oldest first. */
@@ -71,7 +68,7 @@ export class LogFeed {
     const found: LogEntry[] = [];
     let before = "+";
     for (let page = 0; page < MOST_PAGES_BACK && found.length < count; page++) {
-      const raw = await this.#link.call<RawEntry[]>("xrevrange", this.#key, before, "-", "COUNT", PAGE);
+      const raw = await this.#link.call<StreamEntry[]>("xrevrange", this.#key, before, "-", "COUNT", PAGE);
       found.push(...toEntries(raw).filter((entry) => passes(entry, filter)));
       const last = raw.at(-1);
       if (!last || raw.length < PAGE) break;
@@ -80,47 +77,51 @@ export class LogFeed {
     return found.slice(0, count).reverse();
   }
 
-  #forget(reader: Reader): void {
-    this.#readers.delete(reader);
-    if (this.#readers.size > 0) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#lastId = undefined;
-  }
-
   async #findNewest(): Promise<string> {
-    const [newest] = await this.#link.call<RawEntry[]>("xrevrange", this.#key, "+", "-", "COUNT", 1);
+    const [newest] = await this.#link.call<StreamEntry[]>("xrevrange", this.#key, "+", "-", "COUNT", 1);
     return newest?.[0] ?? "0-0";
   }
 
   async #readAfter(id: string): Promise<LogEntry[]> {
     const entries: LogEntry[] = [];
-    let after = id;
-    for (;;) {
-      const raw = await this.#link.call<RawEntry[]>("xrange", this.#key, `(${after}`, "+", "COUNT", PAGE);
-      entries.push(...toEntries(raw));
-      const last = raw.at(-1);
-      if (!last || raw.length < PAGE) return entries;
-      after = last[0];
-    }
+    for await (const raw of readStream(this.#link, this.#key, id)) entries.push(...toEntries([raw]));
+    return entries;
   }
 
-  async #look(): Promise<void> {
-    try {
-      for (const entry of await this.#readAfter(this.#lastId ?? "0-0")) {
-        this.#lastId = entry.id;
-        for (const { filter, onEntry, waiting } of this.#readers) {
-          if (waiting) waiting.push(entry);
-          else if (passes(entry, filter)) onEntry(entry);
+  /** Tells what comes after an entry, for as long as there is a reader. Never throws. */
+  async #lookOn(afterId: string): Promise<void> {
+    this.#isLooking = true;
+    let lastId = afterId;
+    for (;;) {
+      await sleep(LOOK_EVERY_MS);
+      if (this.#readers.size === 0) break;
+      try {
+        for await (const raw of readStream(this.#link, this.#key, lastId)) {
+          lastId = raw[0];
+          for (const entry of toEntries([raw])) this.#tell(entry);
         }
+      } catch {
+        // Redis is away; what comes meanwhile is read when it is back.
       }
-    } catch {
-      // Redis is away; what comes meanwhile is read when it is back.
     }
-    this.#timer = this.#readers.size > 0 ? setTimeout(() => void this.#look(), LOOK_EVERY_MS) : undefined;
+    this.#isLooking = false;
+  }
+
+  #tell(entry: LogEntry): void {
+    for (const reader of this.#readers) {
+      if (reader.waiting) reader.waiting.push(entry);
+      else offer(reader, entry);
+    }
   }
 }
 
-function toEntries(raw: readonly RawEntry[]): LogEntry[] {
+/** The look that serves all is behind what a reader was told of the past. */
+function offer(reader: Reader, entry: LogEntry): void {
+  if (!isAfter(entry.id, reader.lastId)) return;
+  reader.lastId = entry.id;
+  if (passes(entry, reader.filter)) reader.onEntry(entry);
+}
+
+function toEntries(raw: readonly StreamEntry[]): LogEntry[] {
   return raw.flatMap(([id, fields]) => readEntry(id, fields[1] ?? "") ?? []);
 }

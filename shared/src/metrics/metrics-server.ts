@@ -2,9 +2,9 @@
 
 import { createServer, type Server } from "node:http";
 import type { Registry } from "prom-client";
-import { SettingError } from "../service/env.ts";
 import type { Events } from "../service/events.ts";
 import type { Part } from "../service/lifecycle.ts";
+import { listen } from "../service/listen.ts";
 
 export interface MetricsServerOptions {
   registry: Registry;
@@ -31,12 +31,7 @@ export class MetricsServer implements Part {
 
   async start(): Promise<void> {
     const { host, port, events } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once("error", ({ message }) =>
-      reject(new SettingError(`METRICS_PORT ${port} on ${host}: ${message}`)),
-    );
-    this.#server.listen(port, host, resolve);
-    await promise;
+    await listen(this.#server, { host, port, setting: "METRICS_PORT" });
     events.emit("info", "metrics.listening", { host, port });
   }
 

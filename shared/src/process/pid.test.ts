@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { isPidPart, partitionOf, splitPid, toPid } from "./pid.ts";
+import { isPidPart, parsePid, partitionOf, splitPid, toPid } from "./pid.ts";
 
 const part = fc.stringMatching(/^[A-Za-z0-9._~-]{1,128}$/).filter((text) => text !== "." && text !== "..");
 
@@ -13,6 +13,12 @@ test("what the parts of a pid may be", () => {
 
 test("a pid is split into the parts it was made of", () => {
   fc.assert(fc.property(part, part, (module, key) => assert.deepEqual(splitPid(toPid(module, key)), { module, key })));
+});
+
+test("a text is a pid where it is two parts with a slash between", () => {
+  fc.assert(fc.property(part, part, (module, key) => assert.equal(parsePid(`${module}/${key}`), `${module}/${key}`)));
+  for (const text of ["", "/", "stack", "stack/", "/a", "stack/a/b", "../a", "stack/a b", " stack/a", "stack/a\n"])
+    assert.equal(parsePid(text), undefined, text);
 });
 
 test("every pid has one partition, and many pids spread evenly", () => {

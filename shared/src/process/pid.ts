@@ -29,6 +29,12 @@ export function splitPid(pid: string): PidParts {
   return { module: pid.slice(0, slash), key: pid.slice(slash + 1) };
 }
 
+/** The pid that a text is, and undefined where it is none. */
+export function parsePid(text: string): Pid | undefined {
+  const [module = "", key = "", ...more] = text.split("/");
+  return more.length === 0 && isPidPart(module) && isPidPart(key) ? toPid(module, key) : undefined;
+}
+
 /**
  * The partition of a pid, `0 … partitions - 1`: FNV-1a over its bytes. It is part of the key layout:
  * changing it means a new layout version.

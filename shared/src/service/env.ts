@@ -11,6 +11,13 @@ export function readText(env: Environment, name: string, fallback: string): stri
   return text ? text : fallback;
 }
 
+/** A secret that somebody made up: undefined where none is given. */
+export function readToken(env: Environment, name: string): string | undefined {
+  const text = readText(env, name, "");
+  if (text === "" || /^[\x21-\x7e]{16,512}$/.test(text)) return text || undefined;
+  throw new SettingError(`${name} must be 16 to 512 visible ASCII characters`);
+}
+
 export function readInteger(env: Environment, name: string, fallback: number, least: number, most: number): number {
   const text = env[name]?.trim();
   if (!text) return fallback;

@@ -10,6 +10,7 @@ export const ERRORS = {
   invalid_timeout: [400, "The timeout is out of range"],
   unauthorized: [401, "A valid token is needed"],
   cross_site: [403, "The request comes from another site's page"],
+  unknown_host: [403, "The request was sent to a name that is not this server's"],
   no_process: [404, "There is no such process"],
   unknown_module: [404, "There is no such module"],
   unknown_message: [404, "There is no such message"],

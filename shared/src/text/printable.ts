@@ -32,6 +32,19 @@ export function crop(text: string, columns: number): string {
   return columns > 0 ? `${kept}…` : "";
 }
 
+/** The text itself where it fits into `columns`, else as much of its end as does, behind `…`. */
+export function cropStart(text: string, columns: number): string {
+  if (countColumns(text) <= columns) return text;
+  let kept = "";
+  let used = 1;
+  for (const character of [...text].reverse()) {
+    used += columnsOf(character);
+    if (used > columns) break;
+    kept = character + kept;
+  }
+  return columns > 0 ? `…${kept}` : "";
+}
+
 function columnsOf(character: string): number {
   if (MARK.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;

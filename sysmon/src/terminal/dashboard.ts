@@ -8,8 +8,9 @@
  */
 
 import type { ReadStream, WriteStream } from "node:tty";
-import { isPidPart, type Pid, splitPid } from "@genserverless/shared/process/pid.ts";
+import { parsePid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import { isClusterEvent } from "../cluster-events.ts";
 import type { History } from "../history.ts";
 import type { LogSource } from "../log-source.ts";
 import { bodyRows, viewFrame } from "../view/frame.ts";
@@ -18,12 +19,11 @@ import { type Model, type Notice, TABS, type Tab } from "../view/model.ts";
 import { describeProcess } from "../view/process-view.ts";
 import { PROCESSES_HEAD_ROWS } from "../view/processes-view.ts";
 import type { Picture, Watch } from "../watch.ts";
-import { isClusterEvent } from "./cluster-events.ts";
 import { DEEDS, type Desk } from "./deeds.ts";
 import type { Eyes } from "./eyes.ts";
 import type { Ink } from "./ink.ts";
-import { Inspector, type WatchTurns } from "./inspector.ts";
-import { type Act, type Deed, findKey, KEYS, type Key } from "./keys.ts";
+import { Inspector, type WatchCommits } from "./inspector.ts";
+import { type Act, type BoundKey, type Deed, findKey, KEYS } from "./keys.ts";
 import { LogPane } from "./log-pane.ts";
 import { type Api, operate } from "./operator.ts";
 import { ProcessBrowser } from "./process-browser.ts";
@@ -36,7 +36,7 @@ export interface DashboardOptions {
   eyes: Eyes;
   api: Api;
   logs: LogSource;
-  watchTurns: WatchTurns;
+  watchCommits: WatchCommits;
   input: ReadStream;
   output: WriteStream;
   ink: Ink;
@@ -68,7 +68,7 @@ export class Dashboard implements Part {
   constructor(options: DashboardOptions) {
     this.#options = options;
     this.#browser = new ProcessBrowser(options.eyes);
-    this.#inspector = new Inspector(options.eyes, options.watchTurns);
+    this.#inspector = new Inspector(options.eyes, options.watchCommits);
     const { input, output, ink, onLeave } = options;
     this.#screen = new Screen({
       input,
@@ -174,7 +174,7 @@ export class Dashboard implements Part {
     else if (key) this.#do(key);
   }
 
-  #do(key: Key): void {
+  #do(key: BoundKey): void {
     this.#notice = undefined;
     const { does } = key;
     if (does in DEEDS) DEEDS[does as Exclude<Deed, Act>](this.#desk);
@@ -208,14 +208,12 @@ export class Dashboard implements Part {
     void this.#loadTab();
   }
 
-  #openPid(pid: string): void {
-    const { module, key } = splitPid(pid);
-    if (!isPidPart(module) || !isPidPart(key)) {
-      if (pid) this.#tell({ text: `a pid is module/key, not ${pid}`, isBad: true });
-      return;
-    }
-    this.#inspector.open(pid as Pid);
-    this.#openTab("process");
+  #openPid(text: string): void {
+    const pid = parsePid(text);
+    if (pid) {
+      this.#inspector.open(pid);
+      this.#openTab("process");
+    } else if (text) this.#tell({ text: `a pid is module/key, not ${text}`, isBad: true });
   }
 
   #move(by: number): void {
@@ -253,7 +251,7 @@ export class Dashboard implements Part {
     }
   }
 
-  #act(act: Act, { asks }: Key): void {
+  #act(act: Act, { asks }: BoundKey): void {
     const pid = this.#tab === "process" ? this.#inspector.pid : this.#browser.chosenPid;
     if (act === "start") this.#ask("start which pid", "", (text) => this.#askArguments(text.trim()));
     else if (!pid) this.#tell({ text: "no process is chosen", isBad: true });

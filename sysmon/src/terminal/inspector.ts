@@ -1,6 +1,6 @@
 /**
  * The process tab's memory: one process, read again and again while the tab is open. Its state is read when it has
- * changed, a large one not more often than every ten seconds, and only its outline is kept. Its turns are told by the
+ * changed, a large one not more often than every ten seconds, and only its outline is kept. Its commits are told by the
  * cluster for as long as somebody watches.
  */
 
@@ -8,13 +8,13 @@ import type { TiesView } from "@genserverless/shared/inspect/ties-reader.ts";
 import type { DeadLetter, MailboxPeek, ProcessView } from "@genserverless/shared/inspect/views.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { type Outline, outlineJson } from "../view/json-outline.ts";
-import type { ProcessModel, Ties, Turn } from "../view/model.ts";
+import type { Commit, ProcessModel, Ties } from "../view/model.ts";
 import type { Eyes } from "./eyes.ts";
 
-export type WatchTurns = (pid: string, onTurn: (turn: Turn) => void) => () => void;
+export type WatchCommits = (pid: string, onCommit: (commit: Commit) => void) => () => void;
 
 const PEEKED = 20;
-const KEPT_TURNS = 20;
+const KEPT_COMMITS = 20;
 const KEPT_DEPTHS = 120;
 const KEPT_DEAD_LETTERS = 20;
 const LARGE_BYTES = 1024 * 1024;
@@ -22,7 +22,7 @@ const LARGE_REST_MS = 10_000;
 
 export class Inspector {
   readonly #eyes: Eyes;
-  readonly #watchTurns: WatchTurns;
+  readonly #watchCommits: WatchCommits;
   #pid: Pid | undefined;
   #view: ProcessView | undefined;
   #ties: Ties | undefined;
@@ -30,15 +30,15 @@ export class Inspector {
   #mailbox: MailboxPeek | undefined;
   #deadLetters: readonly DeadLetter[] = [];
   #depths: number[] = [];
-  #turns: Turn[] = [];
+  #commits: Commit[] = [];
   #top = 0;
   #error: string | undefined;
   #unwatch: (() => void) | undefined;
   #reading: Promise<void> | undefined;
 
-  constructor(eyes: Eyes, watchTurns: WatchTurns) {
+  constructor(eyes: Eyes, watchCommits: WatchCommits) {
     this.#eyes = eyes;
-    this.#watchTurns = watchTurns;
+    this.#watchCommits = watchCommits;
   }
 
   get model(): ProcessModel {
@@ -50,7 +50,7 @@ export class Inspector {
       mailbox: this.#mailbox,
       depths: this.#depths,
       deadLetters: this.#deadLetters,
-      turns: this.#turns,
+      commits: this.#commits,
       top: this.#top,
       error: this.#error,
     };
@@ -70,13 +70,13 @@ export class Inspector {
     this.#mailbox = undefined;
     this.#deadLetters = [];
     this.#depths = [];
-    this.#turns = [];
+    this.#commits = [];
     this.#top = 0;
     this.#error = undefined;
     this.#reading = undefined;
   }
 
-  /** Nobody looks: its turns need not be told any more. */
+  /** Nobody looks: its commits need not be told any more. */
   close(): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
@@ -90,15 +90,15 @@ export class Inspector {
   load(): Promise<void> {
     const pid = this.#pid;
     if (!pid) return Promise.resolve();
-    this.#unwatch ??= this.#watchTurns(pid, (turn) => this.#addTurn(pid, turn));
+    this.#unwatch ??= this.#watchCommits(pid, (commit) => this.#addCommit(pid, commit));
     this.#reading ??= this.#read(pid).finally(() => {
       if (this.#pid === pid) this.#reading = undefined;
     });
     return this.#reading;
   }
 
-  #addTurn(pid: Pid, turn: Turn): void {
-    if (pid === this.#pid) this.#turns = [...this.#turns, turn].slice(-KEPT_TURNS);
+  #addCommit(pid: Pid, commit: Commit): void {
+    if (pid === this.#pid) this.#commits = [...this.#commits, commit].slice(-KEPT_COMMITS);
   }
 
   async #read(pid: Pid): Promise<void> {

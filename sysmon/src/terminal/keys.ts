@@ -1,6 +1,6 @@
 /** Every key of the dashboard, once: input is looked up here and the help is written from here. */
 
-import type { Tab } from "../view/model.ts";
+import type { Key, Tab } from "../view/model.ts";
 
 export type Deed =
   | "quit"
@@ -45,24 +45,16 @@ export type Act =
   | "stop"
   | "kill";
 
-export interface Key {
-  /** As `nameKey` names them. */
-  keys: readonly string[];
+/** Its names are as `nameKey` gives them. */
+export interface BoundKey extends Key {
   does: Deed;
-  help: string;
-  /** Where it works; everywhere, where it is absent. */
-  on?: readonly Tab[];
-  /** Shown in the last row. */
-  isHinted?: boolean;
-  /** Destructive: what is asked before. `{pid}` is the chosen process. */
-  asks?: string;
 }
 
 const LISTS: readonly Tab[] = ["processes"];
 const ONE: readonly Tab[] = ["processes", "process"];
 const LOGS: readonly Tab[] = ["log", "events"];
 
-export const KEYS: readonly Key[] = [
+export const KEYS: readonly BoundKey[] = [
   { keys: ["q", "C-c"], does: "quit", help: "quit", isHinted: true },
   { keys: ["?", "f1"], does: "help", help: "help", isHinted: true },
   { keys: ["1"], does: "nodes", help: "nodes" },
@@ -102,7 +94,7 @@ export const KEYS: readonly Key[] = [
   { keys: ["K"], does: "kill", help: "kill", on: ONE, asks: "Kill {pid} without terminate?" },
 ];
 
-export function findKey(name: string, tab: Tab): Key | undefined {
+export function findKey(name: string, tab: Tab): BoundKey | undefined {
   return KEYS.find(({ keys, on }) => keys.includes(name) && (!on || on.includes(tab)));
 }
 

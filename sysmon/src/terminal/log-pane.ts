@@ -3,10 +3,9 @@
  * looks. While it is held, or one looks back, new entries do not move what is seen.
  */
 
-import type { LogEntry } from "../log-source.ts";
+import { LOG_LEVELS, type LogEntry, type LogLevel, passes } from "@genserverless/shared/logs/log-entry.ts";
 import type { LogModel } from "../view/model.ts";
 
-const LEVELS = ["debug", "info", "warn", "error"];
 const MOST = 2_000;
 const FILTERED_FIELDS = ["pid", "node", "module"] as const;
 
@@ -14,7 +13,7 @@ export class LogPane {
   #entries: LogEntry[] = [];
   #shown: LogEntry[] = [];
   #filter = "";
-  #level = "info";
+  #level: LogLevel = "info";
   #isHeld = false;
   #back = 0;
 
@@ -48,7 +47,7 @@ export class LogPane {
   }
 
   nextLevel(): void {
-    this.#level = LEVELS[(LEVELS.indexOf(this.#level) + 1) % LEVELS.length] ?? "info";
+    this.#level = LOG_LEVELS[(LOG_LEVELS.indexOf(this.#level) + 1) % LOG_LEVELS.length] ?? "info";
     this.#choose();
   }
 
@@ -63,9 +62,7 @@ export class LogPane {
   }
 
   #isWanted(entry: LogEntry): boolean {
-    const rank = LEVELS.indexOf(entry.level);
-    // "trace" is below all of them, "fatal" above.
-    if (rank >= 0 ? rank < LEVELS.indexOf(this.#level) : entry.level === "trace") return false;
+    if (!passes(entry, { level: this.#level })) return false;
     return this.#filter.split(/\s+/).every((word) => matchesWord(entry, word));
   }
 }

@@ -1,6 +1,7 @@
 /** Does what a person asks of a process, through the cluster's HTTP API, and says in one line how it went. */
 
-import { isPidPart, splitPid } from "@genserverless/shared/process/pid.ts";
+import { type Pid, parsePid, splitPid } from "@genserverless/shared/process/pid.ts";
+import { parseMessage } from "@genserverless/shared/text/message.ts";
 import type { Notice } from "../view/model.ts";
 import type { Act } from "./keys.ts";
 
@@ -11,12 +12,12 @@ export interface Api {
 
 const MOST_CHARACTERS = 300;
 
-/** `value` is what was typed: a message as JSON – a word that is no JSON is a text – or, of a start, arguments. */
-export async function operate(api: Api, act: Act, pid: string, value?: string): Promise<Notice> {
-  const { module, key } = splitPid(pid);
-  if (!isPidPart(module) || !isPidPart(key)) return { text: `a pid is module/key, not ${pid}`, isBad: true };
+/** `value` is what was typed: a message or, of a start, arguments. */
+export async function operate(api: Api, act: Act, typedPid: string, value?: string): Promise<Notice> {
+  const pid = parsePid(typedPid);
+  if (!pid) return { text: `a pid is module/key, not ${typedPid}`, isBad: true };
   try {
-    const { status, body } = await request(api, act, module, key, value);
+    const { status, body } = await request(api, act, pid, value);
     const isBad = status >= 400;
     return { text: `${act} ${pid}: ${isBad ? describeProblem(status, body) : describeAnswer(body)}`, isBad };
   } catch (error) {
@@ -24,15 +25,18 @@ export async function operate(api: Api, act: Act, pid: string, value?: string): 
   }
 }
 
-function request(api: Api, act: Act, module: string, key: string, value: string | undefined) {
-  const path = `/v1/processes/${module}/${key}`;
+function request(api: Api, act: Act, pid: Pid, value: string | undefined) {
+  const path = `/v1/processes/${pid}`;
   switch (act) {
     case "start":
-      return api.request("POST", "/v1/processes", { module, key, ...(value?.trim() && { args: readMessage(value) }) });
+      return api.request("POST", "/v1/processes", {
+        ...splitPid(pid),
+        ...(value?.trim() && { args: parseMessage(value) }),
+      });
     case "call":
     case "cast":
     case "info":
-      return api.request("POST", `${path}/${act}`, { message: readMessage(value ?? "null") });
+      return api.request("POST", `${path}/${act}`, { message: parseMessage(value ?? "null") });
     case "skip":
       return api.request("POST", `${path}/mailbox/skip`, {});
     case "retry":
@@ -41,14 +45,6 @@ function request(api: Api, act: Act, module: string, key: string, value: string 
       return api.request("DELETE", `${path}/dead-letters`);
     default:
       return api.request("POST", `${path}/${act}`, {});
-  }
-}
-
-export function readMessage(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }
 

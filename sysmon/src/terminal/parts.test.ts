@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isClusterEvent } from "../cluster-events.ts";
 import { TABS } from "../view/model.ts";
-import { logEntry } from "../view/sample-model.ts";
-import { isClusterEvent } from "./cluster-events.ts";
+import { logEntry } from "../view/sample-model.test-support.ts";
 import { chooseInk, inkRow } from "./ink.ts";
 import { findKey, KEYS, nameKey } from "./keys.ts";
 import { LogPane } from "./log-pane.ts";
@@ -122,7 +122,10 @@ test("events are what happens to the cluster, not what modules log", () => {
     assert.ok(isClusterEvent(logEntry({ msg })), msg);
   assert.ok(isClusterEvent(logEntry({ msg: "process.quarantined", pid: "stack/a" })));
   assert.ok(!isClusterEvent(logEntry({ msg: "session.lost", pid: "stack/a" })));
-  assert.ok(!isClusterEvent(logEntry({ msg: "pushed" })));
+  for (const msg of ["module.broken", "processes.shed", "store.unreachable", "redis.reached", "cluster.unreadable"])
+    assert.ok(isClusterEvent(logEntry({ msg })), msg);
+  for (const msg of ["pushed", "http.listening", "turn.failed", "sessions", "a session.lost"])
+    assert.ok(!isClusterEvent(logEntry({ msg })), msg);
 });
 
 test("acts go to their routes, and their answers and problems are told in one line", async () => {
@@ -156,8 +159,10 @@ test("acts go to their routes, and their answers and problems are told in one li
     text: "skip stack/a: 409 not_paused it runs",
     isBad: true,
   });
-  assert.equal((await operate(api, "start", "../b", "")).isBad, true);
-  assert.equal(asked.length, 7, "what is no pid is not asked for");
+  for (const pid of ["../b", "ab", "a/b/c"]) assert.equal((await operate(api, "start", pid, "")).isBad, true, pid);
+  const mistyped = await operate(api, "call", "stack/a", "{push:1}");
+  assert.ok(mistyped.isBad && mistyped.text.startsWith("call stack/a: the message looks like JSON and is none"));
+  assert.equal(asked.length, 7, "what is no pid or no message is not sent");
 });
 
 test("colours and characters are those that the terminal has", () => {

@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
-import { clusterView } from "../view/sample.ts";
+import { clusterView } from "../view/sample.test-support.ts";
 import { Watch } from "../watch.ts";
 import { Printer } from "./printer.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ListQuery } from "@genserverless/shared/inspect/views.ts";
-import { clusterView, nodeView } from "../view/sample.ts";
-import { processView } from "../view/sample-model.ts";
+import { clusterView, nodeView } from "../view/sample.test-support.ts";
+import { processView } from "../view/sample-model.test-support.ts";
 import type { Eyes } from "./eyes.ts";
 import { Inspector } from "./inspector.ts";
 import { ProcessBrowser } from "./process-browser.ts";
@@ -128,21 +128,21 @@ test("the state of a process is read when it has changed, and not otherwise", as
   assert.equal(reads(), 2);
 });
 
-test("turns are told while a process is looked at, and no longer", async () => {
+test("commits are told while a process is looked at, and no longer", async () => {
   let watched = 0;
-  const inspector = new Inspector(buildEyes(10).eyes, (_pid, onTurn) => {
+  const inspector = new Inspector(buildEyes(10).eyes, (_pid, onCommit) => {
     watched++;
-    onTurn({ atMs: 0, revision: 1, turns: 1, messages: ["cast done"] });
+    onCommit({ atMs: 0, revision: 1, turns: 1, messages: ["cast done"] });
     return () => watched--;
   });
   inspector.open("stack/3");
   await inspector.load();
   await inspector.load();
   assert.equal(watched, 1);
-  assert.equal(inspector.model.turns.length, 1);
+  assert.equal(inspector.model.commits.length, 1);
   inspector.open("stack/4");
   assert.equal(watched, 0);
-  assert.deepEqual(inspector.model.turns, []);
+  assert.deepEqual(inspector.model.commits, []);
   await inspector.load();
   inspector.close();
   inspector.close();

@@ -9,7 +9,7 @@ import type { Watch } from "../watch.ts";
 import { Dashboard } from "./dashboard.ts";
 import type { Eyes } from "./eyes.ts";
 import { chooseInk } from "./ink.ts";
-import type { WatchTurns } from "./inspector.ts";
+import type { WatchCommits } from "./inspector.ts";
 import type { Api } from "./operator.ts";
 import { Printer } from "./printer.ts";
 
@@ -23,7 +23,7 @@ export interface SkinOptions {
   eyes: Eyes;
   api: Api;
   logs: LogSource;
-  watchTurns: WatchTurns;
+  watchCommits: WatchCommits;
   /** Called when the person wants to leave, or the terminal is gone. */
   onLeave: () => void;
 }

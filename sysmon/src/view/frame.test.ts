@@ -7,8 +7,8 @@ import { viewFrame } from "./frame.ts";
 import { outlineJson } from "./json-outline.ts";
 import { textOf } from "./line.ts";
 import { type Model, TABS } from "./model.ts";
-import { clusterView, nodeView } from "./sample.ts";
-import { logEntry, model, processView } from "./sample-model.ts";
+import { clusterView, nodeView } from "./sample.test-support.ts";
+import { logEntry, model, processView } from "./sample-model.test-support.ts";
 
 function show(shown: Model, width = 80, height = 24): string[] {
   return viewFrame(shown, KEYS, width, height).map((line) => textOf(line).trimEnd());
@@ -37,7 +37,7 @@ function hostileModel(tab: Model["tab"], text: string): Model {
         groups: [text],
         stateBytes: 1,
       },
-      turns: [{ atMs: 0, revision: 1, turns: 1, messages: [text] }],
+      commits: [{ atMs: 0, revision: 1, turns: 1, messages: [text] }],
       deadLetters: [
         { messageId: "1-1", kind: "cast", message: text, reason: text, stack: [], deaths: 0, node: text, failedAt: "" },
       ],
@@ -107,6 +107,20 @@ test("a question and an answer take the place of the keys", () => {
   assert.equal(show(model({ notice: { text: "kill m/k: {}", isBad: false } })).at(-1), "kill m/k: {}");
   const long = show(model({ prompt: { question: "cast", typed: `${"x".repeat(200)}end` } }), 40).at(-1) ?? "";
   assert.ok(long.endsWith("end"), "what is typed is seen at its end");
+});
+
+test("what is typed in wide characters, and after a long question, is seen at its end", () => {
+  for (const [question, width] of [
+    ["call accumulator/alice, JSON", 80],
+    ["タグ", 30],
+    ["call accumulator/alice, JSON", 20],
+  ] as const) {
+    const foot = viewFrame(model({ prompt: { question, typed: `${"名前".repeat(100)}終` } }), KEYS, width, 24).at(-1);
+    assert.ok(textOf(foot ?? []).endsWith("名前終 "), textOf(foot ?? []));
+    assert.equal(foot?.at(-1)?.tone, "chosen", "the cursor is seen");
+  }
+  const asked = show(model({ prompt: { question: `${"名".repeat(100)}?` } }), 30).at(-1) ?? "";
+  assert.match(asked, /^名+… y or n$/);
 });
 
 test("the help has every key of the table", () => {

@@ -1,18 +1,19 @@
 /** The whole window: a head, the tabs, the open tab's body, and a row for hints, questions and answers. */
 
-import { toPrintable } from "@genserverless/shared/text/printable.ts";
-import type { Key } from "../terminal/keys.ts";
+import { countColumns, crop, cropStart, toPrintable } from "@genserverless/shared/text/printable.ts";
 import { describeHelp, describeHints } from "./help-view.ts";
-import { cropLine, fillLine, type Line, line, type Span, span, spread, tint } from "./line.ts";
+import { cropLine, fillLine, type Line, line, type Span, scroll, span, spread, tint } from "./line.ts";
 import { viewLog } from "./log-view.ts";
-import { type Model, TABS, type Tab } from "./model.ts";
-import { scroll, viewNodes } from "./nodes-view.ts";
+import { type Key, type Model, TABS, type Tab } from "./model.ts";
+import { viewNodes } from "./nodes-view.ts";
 import { viewProcess } from "./process-view.ts";
 import { viewProcesses } from "./processes-view.ts";
 import { describeRedis } from "./report.ts";
 
 /** Rows that are not the body's. */
 const FRAME_ROWS = 3;
+/** What is left of the row to type in, where the question is long. */
+const TYPING_COLUMNS = 16;
 /** Narrower than this, tabs show their numbers only. */
 const TAB_NAMES_COLUMNS = 48;
 
@@ -75,12 +76,8 @@ function viewFoot({ prompt, notice, tab }: Model, keys: readonly Key[], width: n
 /** What is typed is shown from its end: that is where one writes. */
 function viewPrompt(question: string, typed: string | undefined, width: number): Line {
   const asked = toPrintable(question);
-  if (typed === undefined) return [span(`${cropEnd(asked, width - 8)} y or n`, "warn")];
-  const room = Math.max(4, width - asked.length - 3);
-  const shown = [...toPrintable(typed)].slice(-room).join("");
-  return [span(`${asked} `, "warn"), span(shown), span(" ", "chosen")];
-}
-
-function cropEnd(text: string, columns: number): string {
-  return text.length > columns ? `${text.slice(0, Math.max(0, columns - 1))}…` : text;
+  if (typed === undefined) return [span(`${crop(asked, width - 8)} y or n`, "warn")];
+  const shownQuestion = crop(asked, width - TYPING_COLUMNS);
+  const room = Math.max(4, width - countColumns(shownQuestion) - 3);
+  return [span(`${shownQuestion} `, "warn"), span(cropStart(toPrintable(typed), room)), span(" ", "chosen")];
 }

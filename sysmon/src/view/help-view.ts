@@ -1,8 +1,7 @@
 /** The help: every key of the table, those of the open tab first. */
 
-import type { Key } from "../terminal/keys.ts";
 import { type Line, line, span } from "./line.ts";
-import { TABS, type Tab } from "./model.ts";
+import { type Key, TABS, type Tab } from "./model.ts";
 
 const CELL_COLUMNS = 40;
 const NAMES_COLUMNS = 15;

@@ -59,3 +59,9 @@ export function spread(left: Line, right: Line, columns: number): Line {
   const space = columns - countColumns(textOf(left)) - countColumns(textOf(right));
   return space > 0 ? [...left, span(" ".repeat(space), left.at(-1)?.tone), ...right] : cropLine(left, columns);
 }
+
+/** At most `height` of the rows from `top` on, and never past the end. */
+export function scroll(rows: readonly Line[], top: number, height: number): Line[] {
+  const from = Math.max(0, Math.min(top, rows.length - height));
+  return rows.slice(from, from + Math.max(0, height));
+}

@@ -1,7 +1,7 @@
 /** The log and events tabs: what was written last stands at the bottom. */
 
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
-import type { LogEntry } from "../log-source.ts";
 import { type Line, line, span, type Tone } from "./line.ts";
 import type { LogModel } from "./model.ts";
 

@@ -1,13 +1,25 @@
 /** All that the full-screen dashboard shows, as data. The views are pure functions of it and of the window's size. */
 
 import type { DeadLetter, MailboxPeek, ProcessView } from "@genserverless/shared/inspect/views.ts";
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import type { Beat } from "../history.ts";
-import type { LogEntry } from "../log-source.ts";
 import type { Picture } from "../watch.ts";
 import type { Outline } from "./json-outline.ts";
 
 export const TABS = ["nodes", "processes", "process", "log", "events"] as const;
 export type Tab = (typeof TABS)[number];
+
+/** A key, or several that do the same, as the help tells it. */
+export interface Key {
+  keys: readonly string[];
+  help: string;
+  /** Where it works; everywhere, where it is absent. */
+  on?: readonly Tab[];
+  /** Shown in the last row. */
+  isHinted?: boolean;
+  /** Destructive: what is asked before. `{pid}` is the chosen process. */
+  asks?: string;
+}
 
 export interface Model {
   tab: Tab;
@@ -59,7 +71,7 @@ export interface ProcessesModel {
   error: string | undefined;
 }
 
-export interface Turn {
+export interface Commit {
   /** ms since the epoch. */
   atMs: number;
   revision: number;
@@ -86,7 +98,7 @@ export interface ProcessModel {
   /** Messages waiting, as seen while the tab was open. */
   depths: readonly number[];
   deadLetters: readonly DeadLetter[];
-  turns: readonly Turn[];
+  commits: readonly Commit[];
   top: number;
   error: string | undefined;
 }

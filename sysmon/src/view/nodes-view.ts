@@ -6,7 +6,7 @@ import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatSpan } from "@genserverless/shared/text/quantities.ts";
 import type { Beat } from "../history.ts";
 import { type GridColumn, layGrid } from "./grid.ts";
-import { type Line, line, type Span, span, type Tone } from "./line.ts";
+import { type Line, line, type Span, scroll, span, type Tone } from "./line.ts";
 import type { Model } from "./model.ts";
 import { formatMs, formatNumber } from "./numbers.ts";
 import { compareNodes } from "./report.ts";
@@ -44,12 +44,6 @@ export function viewNodes(model: Model, width: number, height: number): Line[] {
   const top = height >= charts.length + TABLE_ROWS ? charts : [];
   if (rows.length === 0) return [...top, line("no nodes", "quiet")];
   return [...top, head, ...scroll(rows, model.nodesTop, height - top.length - 1)];
-}
-
-/** At most `height` of the rows from `top` on, and never past the end. */
-export function scroll(rows: readonly Line[], top: number, height: number): Line[] {
-  const from = Math.max(0, Math.min(top, rows.length - height));
-  return rows.slice(from, from + Math.max(0, height));
 }
 
 function viewCharts({ history, picture }: Model, width: number): Line[] {

@@ -4,9 +4,8 @@ import type { DeadLetter, MailboxPeek, QueuedMessage } from "@genserverless/shar
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatBytes, formatSpan } from "@genserverless/shared/text/quantities.ts";
 import { outlineJson } from "./json-outline.ts";
-import { type Line, line, span } from "./line.ts";
+import { type Line, line, scroll, span } from "./line.ts";
 import type { Model, ProcessModel, Ties } from "./model.ts";
-import { scroll } from "./nodes-view.ts";
 import { toneOfStatus } from "./processes-view.ts";
 import { sparkline } from "./sparkline.ts";
 
@@ -29,7 +28,7 @@ export function describeProcess(process: ProcessModel, nowMs: number, width: num
     ...section("MAILBOX", describeMailbox(process.mailbox, nowMs)),
     ...section("TIMERS", describeTimers(process.ties, nowMs)),
     ...section("LINKS, MONITORS, GROUPS", describeTies(process.ties)),
-    ...section("LAST TURNS", describeTurns(process, nowMs)),
+    ...section("LAST COMMITS", describeCommits(process, nowMs)),
     ...section(
       "DEAD LETTERS",
       process.deadLetters.flatMap((letter) => describeDeadLetter(letter, nowMs)),
@@ -107,8 +106,8 @@ function describeTies(ties: Ties | undefined): Line[] {
   ];
 }
 
-function describeTurns({ turns }: ProcessModel, nowMs: number): Line[] {
-  return turns
+function describeCommits({ commits }: ProcessModel, nowMs: number): Line[] {
+  return commits
     .toReversed()
     .map(({ atMs, revision, turns, messages }) =>
       line(

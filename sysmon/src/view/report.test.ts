@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeRedis, reportCluster } from "./report.ts";
-import { clusterView, nodeView, SAMPLE_NOW_MS } from "./sample.ts";
+import { clusterView, nodeView, SAMPLE_NOW_MS } from "./sample.test-support.ts";
 
 test("shows processes by status, mailbox totals and nodes as plain tables, nodes by role and name", () => {
   const view = clusterView([

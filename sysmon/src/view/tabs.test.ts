@@ -6,8 +6,8 @@ import { viewLog } from "./log-view.ts";
 import { viewNodes } from "./nodes-view.ts";
 import { describeProcess, viewProcess } from "./process-view.ts";
 import { viewProcesses } from "./processes-view.ts";
-import { clusterView, nodeView, SAMPLE_NOW_MS } from "./sample.ts";
-import { logEntry, model, processView } from "./sample-model.ts";
+import { clusterView, nodeView, SAMPLE_NOW_MS } from "./sample.test-support.ts";
+import { logEntry, model, processView } from "./sample-model.test-support.ts";
 
 const texts = (lines: readonly Parameters<typeof textOf>[0][]) => lines.map((line) => textOf(line).trimEnd());
 
@@ -79,7 +79,7 @@ test("processes: an empty page says why it is empty", () => {
   assert.equal(why({ isBusiest: true }), "no process has had a turn in the last beat");
 });
 
-test("process: state, mailbox, timers, ties, turns and dead letters, each where there are any", () => {
+test("process: state, mailbox, timers, ties, commits and dead letters, each where there are any", () => {
   const at = "2026-03-01T11:59:50Z";
   const lines = texts(
     describeProcess(
@@ -110,7 +110,7 @@ test("process: state, mailbox, timers, ties, turns and dead letters, each where 
           ],
           isCut: false,
         },
-        turns: [{ atMs: SAMPLE_NOW_MS - 1_000, revision: 3, turns: 3, messages: ["cast done"] }],
+        commits: [{ atMs: SAMPLE_NOW_MS - 1_000, revision: 3, turns: 3, messages: ["cast done"] }],
         deadLetters: [
           {
             messageId: "1-3",
@@ -151,7 +151,7 @@ test("process: state, mailbox, timers, ties, turns and dead letters, each where 
     "  monitor   stack/m",
     "  group     room",
     "",
-    "LAST TURNS",
+    "LAST COMMITS",
     "  1.0s ago  revision 3  turns 3  cast done",
     "",
     "DEAD LETTERS",

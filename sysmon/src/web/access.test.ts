@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { get, type IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { clusterView, nodeView } from "../view/sample.ts";
+import { clusterView, nodeView } from "../view/sample.test-support.ts";
 import { READ_TOKEN, serveConsole, TOKEN } from "./console.test-support.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -24,6 +25,17 @@ function sampleApi(asked: string[] = []) {
     asked.push(`${request.method} ${request.url} ${request.headers.authorization} ${request.headers.cookie ?? ""}`);
     response.setHeader("content-type", "application/json").end('{"pid":"stack/a","status":"paused"}');
   };
+}
+
+/** A GET whose target is sent as it is. */
+async function askRaw(url: string, path: string): Promise<number | undefined> {
+  const { hostname, port } = new URL(url);
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  get({ hostname, port, path, headers, agent: false }, resolve).on("error", reject);
+  const answer = await promise;
+  answer.resume();
+  return answer.statusCode;
 }
 
 test("without a token only the counts are seen, without the names of processes", async (t) => {
@@ -50,7 +62,7 @@ test("where the counts are not open they need a token, and so they do under a na
   assert.equal((await askAsOperator("/api/cluster")).status, 200);
   const open = await serveConsole(t);
   const { request } = await import("undici");
-  const rebound = await request(`${open.url}/api/cluster`, { headers: { host: "evil.example:5984" } });
+  const rebound = await request(`${open.url}/api/cluster`, { headers: { host: "sysmon:5984" } });
   assert.equal(rebound.statusCode, 401);
   await rebound.body.dump();
 });
@@ -127,29 +139,92 @@ test("no request of another site acts: not with a cookie, not with a token, and 
   assert.deepEqual(asked, ["POST /v1/processes/stack/a/pause Bearer inside "]);
 });
 
-test("after ten wrong tokens an address waits, whatever it says next", async (t) => {
-  const { ask } = await serveConsole(t);
+test("after ten wrong tokens an address is told to wait, and a right token is taken all the same", async (t) => {
+  const { ask, askAsOperator } = await serveConsole(t);
+  const guess = { authorization: "Bearer guess" };
   for (let attempt = 0; attempt < 10; attempt++) {
     assert.equal((await ask("/api/session", signInWith(`guess ${attempt}`))).status, 401);
+    assert.equal((await ask("/api/processes", { headers: guess })).status, 401);
   }
-  const response = await ask("/api/session", signInWith(TOKEN));
-  assert.equal(response.status, 429);
-  assert.ok(Number(response.headers.get("retry-after")) > 0);
+  for (const response of [
+    await ask("/api/session", signInWith("guess")),
+    await ask("/api/processes", { headers: guess }),
+  ]) {
+    assert.equal(response.status, 429);
+    assert.ok(Number(response.headers.get("retry-after")) > 0);
+    await response.arrayBuffer();
+  }
+  assert.equal((await ask("/api/session", signInWith(TOKEN))).status, 200);
+  assert.equal((await askAsOperator("/api/processes")).status, 200);
+});
+
+test("a name that is not the console's own is refused, also with its token and from the page of that name", async (t) => {
+  const asked: string[] = [];
+  const { url } = await serveConsole(t, { api: sampleApi(asked), allowedHosts: ["console.example"] });
+  const { request } = await import("undici");
+  const askAs = async (host: string, path: string, method: "GET" | "HEAD" | "POST" | "DELETE" = "GET") => {
+    const headers = { host, origin: `http://${host.toLowerCase()}`, authorization: `Bearer ${TOKEN}`, ...JSON_BODY };
+    const given = method === "POST" ? { body: "{}" } : {};
+    const { statusCode, body } = await request(`${url}${path}`, { method, headers, ...given });
+    return [statusCode, await body.text()] as const;
+  };
+  for (const path of [
+    "/",
+    "/main.js",
+    "/metrics",
+    "/api/cluster",
+    "/api/live",
+    "/api/session",
+    "/api/processes",
+    "/no",
+  ]) {
+    const [status, text] = await askAs("evil.example:5984", path);
+    assert.equal(status, 403, path);
+    assert.equal(JSON.parse(text).code, "unknown_host");
+  }
+  for (const method of ["POST", "DELETE"] as const) {
+    assert.equal((await askAs("evil.example", "/api/session", method))[0], 403);
+  }
+  assert.equal((await askAs("evil.example", "/", "HEAD"))[0], 403);
+  assert.equal((await askAs("evil.example", PAUSE, "POST"))[0], 403);
+  assert.deepEqual(asked, []);
+  assert.equal((await askAs("evil.example", "/health"))[0], 200);
+  for (const host of ["console.example", "sysmon:5984", "10.0.0.7:5984", "[::1]:5984"]) {
+    assert.equal((await askAs(host, PAUSE, "POST"))[0], 200, host);
+  }
+});
+
+test("the cookie never leaves by plain HTTP where the page came over TLS", async (t) => {
+  const { ask, url } = await serveConsole(t);
+  const cookieOf = async (headers: Record<string, string>) =>
+    (await ask("/api/session", signInWith(TOKEN, headers))).headers.get("set-cookie") ?? "";
+  assert.match(await cookieOf({ origin: url }), /; SameSite=Strict$/);
+  assert.match(await cookieOf({ origin: url.replace("http:", "https:") }), /; Secure/);
+  assert.match(await cookieOf({ ...SAME_SITE, "x-forwarded-proto": "https" }), /; Secure/);
 });
 
 test("only what the console needs of the cluster's API is passed on, and there is no way to run code", async (t) => {
   const asked: string[] = [];
-  const { askAsOperator } = await serveConsole(t, { api: sampleApi(asked) });
+  const { url, askAsOperator } = await serveConsole(t, { api: sampleApi(asked) });
   const paths = [
     "/v1/bulk",
     "/v1/processes/import",
     "/v1/processes/a/b/exec",
     "/api/v1/work",
     "/v1/processes/a%2fb/../../bulk",
+    "/v1/processes/a%2fb/c/kill",
+    "/v1/processes/%20/c/kill",
+    "//v1/processes/a/b/kill",
   ];
   for (const path of paths) assert.equal((await askAsOperator(`/cluster${path}`, act({}))).status, 405, path);
   assert.equal((await askAsOperator("/cluster/metrics")).status, 404);
+  for (const target of [`${url}/cluster/v1/modules`, "http://elsewhere.example/cluster/v1/modules"])
+    assert.equal(await askRaw(url, target), 400, target);
+  for (const target of ["/cluster/v1/processes/../modules", "/cluster/v1/processes/../..", "/cluster//v1/modules"])
+    assert.equal(await askRaw(url, target), 404, target);
   assert.deepEqual(asked, []);
+  assert.equal(await askRaw(url, "/cluster/v1/processes/a/b?state=true&x=a%20b"), 200);
+  assert.deepEqual(asked, ["GET /v1/processes/a/b?state=true&x=a+b Bearer inside "]);
 });
 
 test("a cluster that is away is 503, one that refuses sysmon's own token is 502", async (t) => {

@@ -8,7 +8,10 @@
  * A token comes as `Authorization: Bearer`, from scripts; a session as a cookie, from browsers, which send it by
  * themselves. So whatever acts must also come from the console's own page: the browser says where a request comes from, in
  * `Sec-Fetch-Site` or `Origin`, and one with a cookie and without either is refused. A missing or old token is 401, a
- * token without the scope and a request from another site are 403.
+ * token without the scope and a request from another site are 403. Who guesses is soon told to wait, but whoever has a
+ * token is never kept out by that: a token is too long to be guessed.
+ *
+ * What goes on after its first answer – a stream – is identified once, when it opens. From then on only its session can end.
  */
 
 import type { Request, RequestHandler, Response } from "express";
@@ -44,7 +47,7 @@ export class Access {
     this.#sessions = options.sessions ?? new Sessions();
   }
 
-  /** Undefined without a valid token or session. Throws where an address was wrong too often. */
+  /** Undefined without a valid token or session. Throws where the token is wrong, and an address was so too often. */
   identify(request: Request): Identity | undefined {
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
     if (bearer !== undefined) {
@@ -55,27 +58,42 @@ export class Access {
     return session && { scope: session.scope, session };
   }
 
-  readonly counts: RequestHandler = (request, _response, next) => {
-    if (!this.seesCounts(request)) throw new Problem("unauthorized");
-    next();
-  };
+  seesCounts({ headers: { host = "" } }: Request, identity: Identity | undefined): boolean {
+    return identity !== undefined || (this.#options.hasOpenCounts && LOOPBACK_NAME.test(host));
+  }
 
-  seesCounts(request: Request): boolean {
-    const isNear = LOOPBACK_NAME.test(request.headers.host ?? "");
-    return (this.#options.hasOpenCounts && isNear) || this.identify(request) !== undefined;
+  /** Who wants to see the counts: undefined where they are open. Throws where they are not. */
+  demandCounts(request: Request): Identity | undefined {
+    const identity = this.identify(request);
+    if (!this.seesCounts(request, identity)) throw unauthorized();
+    return identity;
+  }
+
+  /** Throws where the request has not the scope. */
+  demand(request: Request, scope: Scope): Identity {
+    const identity = this.identify(request);
+    if (!identity) throw unauthorized();
+    if (!SAFE_METHODS.includes(request.method)) refuseOtherSites(request, identity.session !== undefined);
+    if (scope === "act" && identity.scope !== "act") throw new Problem("forbidden");
+    return identity;
+  }
+
+  /** Whether somebody who was identified still is who they were: their session has not ended. */
+  isLasting({ session }: Identity): boolean {
+    return session === undefined || this.#sessions.isLasting(session);
   }
 
   /** Lets through who has the scope. */
   require(scope: Scope): RequestHandler {
     return (request, _response, next) => {
-      this.#demand(request, scope);
+      this.demand(request, scope);
       next();
     };
   }
 
   /** Reading takes `read`, everything else `act`. */
   readonly byMethod: RequestHandler = (request, _response, next) => {
-    this.#demand(request, SAFE_METHODS.includes(request.method) ? "read" : "act");
+    this.demand(request, SAFE_METHODS.includes(request.method) ? "read" : "act");
     next();
   };
 
@@ -85,7 +103,7 @@ export class Access {
     const scope = this.#tryToken(token, request, this.#signIns);
     if (!scope) throw new Problem("unauthorized", "The token is wrong");
     const { lifeMs } = this.#sessions;
-    response.cookie(cookieName(request), this.#sessions.begin(scope), { ...COOKIE, maxAge: lifeMs });
+    response.cookie(cookieName(request), this.#sessions.begin(scope), { ...cookieFor(request), maxAge: lifeMs });
     return scope;
   }
 
@@ -93,26 +111,18 @@ export class Access {
     refuseOtherSites(request, true);
     const session = this.#readSession(request);
     if (session) this.#sessions.end(session);
-    response.clearCookie(cookieName(request), COOKIE);
-  }
-
-  #demand(request: Request, scope: Scope): void {
-    const identity = this.identify(request);
-    if (!identity) throw new Problem("unauthorized", undefined, { "www-authenticate": 'Bearer realm="sysmon"' });
-    if (!SAFE_METHODS.includes(request.method)) refuseOtherSites(request, identity.session !== undefined);
-    if (scope === "act" && identity.scope !== "act") throw new Problem("forbidden");
+    response.clearCookie(cookieName(request), cookieFor(request));
   }
 
   #tryToken(token: string, request: Request, limit: AttemptLimit): Scope | undefined {
-    const address = request.socket.remoteAddress ?? "";
-    const waitS = limit.waitOf(address);
-    if (waitS > 0) throw new Problem("too_many_attempts", undefined, { "retry-after": String(waitS) });
     const { act, read } = this.#options.tokens;
     const isAct = isSame(token, act);
     const isRead = read !== undefined && isSame(token, read);
-    if (!isAct && !isRead) limit.fail(address);
     if (isAct) return "act";
-    return isRead ? "read" : undefined;
+    if (isRead) return "read";
+    const waitS = limit.fail(request.socket.remoteAddress ?? "");
+    if (waitS > 0) throw new Problem("too_many_attempts", undefined, { "retry-after": String(waitS) });
+    return undefined;
   }
 
   #readSession(request: Request): Session | undefined {
@@ -122,7 +132,16 @@ export class Access {
   }
 }
 
-const COOKIE = { httpOnly: true, sameSite: "strict", path: "/" } as const;
+function unauthorized(): Problem {
+  return new Problem("unauthorized", undefined, { "www-authenticate": 'Bearer realm="sysmon"' });
+}
+
+/** Over TLS, which something before sysmon ends, the cookie never leaves by plain HTTP. */
+function cookieFor({ headers }: Request) {
+  const isSecure =
+    /^https:/i.test(headers.origin ?? "") || /^https\b/i.test(String(headers["x-forwarded-proto"] ?? ""));
+  return { httpOnly: true, sameSite: "strict", path: "/", secure: isSecure } as const;
+}
 
 /** Browsers keep one jar for all ports of a host: two clusters' consoles must not sign each other out. */
 function cookieName({ headers }: Request): string {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
-import { clusterView, nodeView } from "../view/sample.ts";
+import { clusterView, nodeView } from "../view/sample.test-support.ts";
+import { logEntry } from "../view/sample-model.test-support.ts";
 import { processView, readEvents, SampleLog, serveConsole } from "./console.test-support.ts";
 
 async function serve(t: TestContext, readCluster = async () => clusterView(), beatMs = 60_000) {
@@ -144,7 +145,7 @@ test("the picture comes as server-sent events, and who comes back is told the hi
 test("the log resumes after the entry that a browser has seen, and ends with its reader", async (t) => {
   const logs = new SampleLog();
   const { askAsOperator } = await serveConsole(t, { logs });
-  const entry = (id: string, msg: string) => ({ id, msg, time: 0, level: "info", node: "worker@w" });
+  const entry = (id: string, msg: string) => logEntry({ id, msg });
   for (const number of [1, 2, 3]) logs.write(entry(`${number}-0`, `line\n\nevent: forged ${number}`));
   const seen = await readEvents(await askAsOperator("/api/logs"), 3);
   assert.deepEqual(
@@ -166,14 +167,7 @@ test("the log resumes after the entry that a browser has seen, and ends with its
 test("of the log, only what happens to the cluster is an event", async (t) => {
   const logs = new SampleLog();
   const { askAsOperator } = await serveConsole(t, { logs });
-  const entry = (id: string, msg: string, more = {}) => ({
-    id,
-    msg,
-    time: 0,
-    level: "info",
-    node: "worker@w",
-    ...more,
-  });
+  const entry = (id: string, msg: string, more = {}) => logEntry({ id, msg, ...more });
   logs.write(entry("1-0", "accumulator init", { pid: "accumulator/a" }));
   logs.write(entry("2-0", "session.registered"));
   logs.write(entry("3-0", "process.quarantined", { pid: "accumulator/a" }));
@@ -227,4 +221,14 @@ test("a process that is not there is 404, a bad pid or query 400", async (t) => 
     "/api/processes?limit=0": 400,
   };
   for (const [path, status] of Object.entries(codes)) assert.equal((await askAsOperator(path)).status, status, path);
+});
+
+test("a level, or an id to resume after, that is none is refused", async (t) => {
+  const { askAsOperator } = await serveConsole(t);
+  assert.equal((await askAsOperator("/api/logs?level=loud")).status, 400);
+  assert.equal((await askAsOperator("/api/events?level=loud")).status, 400);
+  for (const path of ["/api/logs", "/api/events", "/api/live"]) {
+    assert.equal((await askAsOperator(path, { headers: { "last-event-id": "yesterday" } })).status, 400, path);
+    assert.equal((await askAsOperator(`${path}?lastEventId=1-0&lastEventId=2-0`)).status, 400, path);
+  }
 });

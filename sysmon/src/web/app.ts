@@ -3,7 +3,10 @@
 import { fileURLToPath } from "node:url";
 import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
 import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
+import { ClusterError } from "@genserverless/shared/service/errors.ts";
+import { EventStream } from "@genserverless/shared/service/event-stream.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
+import { createHostCheck } from "@genserverless/shared/service/hosts.ts";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, Router } from "express";
 import type { ApiClient } from "../api-client.ts";
 import type { History } from "../history.ts";
@@ -11,12 +14,12 @@ import type { LogSource } from "../log-source.ts";
 import { createClusterMetrics } from "../metrics.ts";
 import type { Watch } from "../watch.ts";
 import type { Access } from "./access.ts";
-import { EventStream, readLastId } from "./event-stream.ts";
 import { hidePids, Live } from "./live.ts";
 import { logRoutes } from "./log-routes.ts";
 import { answerProblem, Problem } from "./problems.ts";
 import { type ProcessParts, processRoutes } from "./process-routes.ts";
 import { proxyRoutes } from "./proxy-routes.ts";
+import { lastEventIdOf } from "./query.ts";
 import { sessionRoutes } from "./session-routes.ts";
 
 export interface AppOptions extends ProcessParts {
@@ -25,6 +28,8 @@ export interface AppOptions extends ProcessParts {
   logs: LogSource;
   api: ApiClient;
   access: Access;
+  /** Names with a dot under which it may be called. */
+  allowedHosts?: readonly string[];
   events: Events;
   /** The node's name, told as `x-served-by`, e.g. `sysmon@host`. */
   servedBy: string;
@@ -44,7 +49,7 @@ const SECURITY_HEADERS = {
 };
 
 export function createApp(options: AppOptions): Express {
-  const { access, api, events, logs, servedBy } = options;
+  const { access, allowedHosts, api, events, logs, servedBy } = options;
   const app = express().disable("x-powered-by").disable("etag");
   app.use((_request, response, next) => {
     response.set(SECURITY_HEADERS).set("x-served-by", servedBy);
@@ -53,7 +58,8 @@ export function createApp(options: AppOptions): Express {
   app.get("/health", (_request, response) => {
     response.set("cache-control", "no-store").json({ status: "ok" });
   });
-  app.get("/metrics", access.counts, showMetrics(options));
+  app.use(refuseForeign(allowedHosts));
+  app.get("/metrics", showMetrics(options));
   app.use("/api", sessionRoutes(access), refuseWriting, countRoutes(options));
   app.use("/api", access.require("read"), processRoutes(options), logRoutes(logs, access));
   app.use("/cluster", access.byMethod, proxyRoutes(api, access));
@@ -69,21 +75,22 @@ export function createApp(options: AppOptions): Express {
 function countRoutes({ watch, history, access }: AppOptions): Router {
   const router = Router();
   const live = new Live({ watch, history });
-  router.get("/cluster", access.counts, showCluster(watch, access));
-  router.get("/live", access.counts, async (request, response) => {
-    const stream: EventStream = new EventStream(request, response, {
-      mayListen: () => access.seesCounts(request),
-      onEnd: () => live.remove(stream),
-    });
-    await live.add(stream, access.identify(request) !== undefined, readLastId(request));
+  router.get("/cluster", showCluster(watch, access));
+  router.get("/live", async (request, response) => {
+    const identity = access.demandCounts(request);
+    const lastId = lastEventIdOf(request);
+    if (!identity && live.isFull) throw new Problem("too_many_streams", undefined, { "retry-after": "5" });
+    const stream = new EventStream(response, { mayListen: () => !identity || access.isLasting(identity) });
+    await live.add(stream, identity !== undefined, lastId);
   });
   return router;
 }
 
 /** The cluster's counts, for Prometheus. */
-function showMetrics({ watch, events }: AppOptions): RequestHandler {
+function showMetrics({ watch, events, access }: AppOptions): RequestHandler {
   const metrics = createClusterMetrics(watch, events);
-  return async (_request, response) => {
+  return async (request, response) => {
+    access.demandCounts(request);
     response
       .type(metrics.contentType)
       .set("cache-control", "no-store")
@@ -94,11 +101,23 @@ function showMetrics({ watch, events }: AppOptions): RequestHandler {
 /** 200 with the newest view and its age; `redis.connected` false means that it is history. 503 while there is none. */
 function showCluster(watch: Watch, access: Access): RequestHandler {
   return async (request, response) => {
+    const identity = access.demandCounts(request);
     const picture = await watch.look();
     const { ageMs, away } = picture;
-    const view = access.identify(request) ? picture.view : picture.view && hidePids(picture.view);
+    const view = identity ? picture.view : picture.view && hidePids(picture.view);
     if (!view) throw new Problem("redis_unavailable", undefined, { "retry-after": "1" });
     response.set("cache-control", "no-store").json({ ...view, redis: { ...view.redis, connected: !away }, ageMs });
+  };
+}
+
+/** Refuses what was sent to a name that is not this server's, and a target that names a server itself, as for a proxy. */
+function refuseForeign(allowedHosts: readonly string[] | undefined): RequestHandler {
+  const isOwnHost = createHostCheck(allowedHosts);
+  return ({ originalUrl, headers }, _response, next) => {
+    if (!isOwnHost(headers.host))
+      throw new Problem("unknown_host", "a name with a dot must be listed in ALLOWED_HOSTS");
+    if (!originalUrl.startsWith("/")) throw new Problem("invalid_request", "the target must be a path");
+    next();
   };
 }
 
@@ -122,6 +141,7 @@ function answerFailure(events: Events): ErrorRequestHandler {
 
 function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof ClusterError) return new Problem(error.code, error.message);
   if (error instanceof CursorError) return new Problem("invalid_request", error.message);
   if (error instanceof RedisDown || error instanceof AnswerLost)
     return new Problem("redis_unavailable", undefined, { "retry-after": "1" });

@@ -1,11 +1,12 @@
-/** Bounds how often somebody may be wrong: `most` failures of one address, and ten times as many of all, in a window. */
+/** Slows down who is wrong again and again: an address may be so `most` times in a window, and waits for the rest of it. */
+
+const MOST_ADDRESSES = 10_000;
 
 export class AttemptLimit {
   readonly #most: number;
   readonly #windowMs: number;
   readonly #now: () => number;
-  #failures = new Map<string, number>();
-  #total = 0;
+  readonly #failures = new Map<string, number>();
   #endsAtMs = 0;
 
   constructor({ most = 10, windowMs = 60_000, now = () => performance.now() } = {}) {
@@ -14,23 +15,17 @@ export class AttemptLimit {
     this.#now = now;
   }
 
-  /** Whole seconds until this address may try again; 0 when it may now. */
-  waitOf(address: string): number {
+  /** Notes a failure. Returns the whole seconds until this address should try again; 0 while it may. */
+  fail(address: string): number {
     this.#turnOver();
-    const isOver = (this.#failures.get(address) ?? 0) >= this.#most || this.#total >= 10 * this.#most;
-    return isOver ? Math.max(1, Math.ceil((this.#endsAtMs - this.#now()) / 1000)) : 0;
-  }
-
-  fail(address: string): void {
-    this.#turnOver();
-    this.#failures.set(address, (this.#failures.get(address) ?? 0) + 1);
-    this.#total++;
+    const failures = (this.#failures.get(address) ?? 0) + 1;
+    this.#failures.set(address, failures);
+    return failures > this.#most ? Math.max(1, Math.ceil((this.#endsAtMs - this.#now()) / 1000)) : 0;
   }
 
   #turnOver(): void {
-    if (this.#now() < this.#endsAtMs) return;
-    this.#failures = new Map();
-    this.#total = 0;
-    this.#endsAtMs = this.#now() + this.#windowMs;
+    const isOver = this.#now() >= this.#endsAtMs;
+    if (isOver || this.#failures.size >= MOST_ADDRESSES) this.#failures.clear();
+    if (isOver) this.#endsAtMs = this.#now() + this.#windowMs;
   }
 }

@@ -5,11 +5,12 @@ import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import type { TiesView } from "@genserverless/shared/inspect/ties-reader.ts";
 import type { ClusterView, ProcessView } from "@genserverless/shared/inspect/views.ts";
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { ApiClient } from "../api-client.ts";
 import { History } from "../history.ts";
-import type { LogEntry, LogSource } from "../log-source.ts";
-import { clusterView } from "../view/sample.ts";
+import type { LogSource } from "../log-source.ts";
+import { clusterView } from "../view/sample.test-support.ts";
 import { Watch } from "../watch.ts";
 import { Access } from "./access.ts";
 import { type AppOptions, createApp } from "./app.ts";
@@ -24,6 +25,7 @@ export interface ServeOptions {
   beatMs?: number;
   hasOpenCounts?: boolean;
   sessions?: Sessions;
+  allowedHosts?: string[];
   /** The cluster's API. */
   api?: RequestListener;
   snapshot?: Partial<AppOptions["snapshot"]>;
@@ -62,6 +64,7 @@ export async function serveConsole(t: TestContext, options: ServeOptions = {}): 
     logs: options.logs ?? { subscribe: () => () => {} },
     api,
     access,
+    ...(options.allowedHosts && { allowedHosts: options.allowedHosts }),
     events,
     snapshot: { ...noProcesses, ...options.snapshot },
     readTies: async () => options.ties,

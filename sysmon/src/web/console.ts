@@ -41,6 +41,7 @@ export function createConsole(options: ConsoleOptions): Part {
     logs,
     api,
     access,
+    allowedHosts: config.allowedHosts,
     events,
     snapshot,
     readTies: (pid) => readTies(link, keys, pid),

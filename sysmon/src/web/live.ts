@@ -1,18 +1,22 @@
 /**
  * The picture as it changes: one look a beat while anybody listens, told to all. Each event carries the time of its
- * picture as its id; who comes back with one is told the history since, who comes without one all of it.
+ * picture as its id, `<ms>-0`; who comes back with one is told the history since, who comes without one all of it. A
+ * reader that has not taken the last picture yet is not sent another.
  */
 
 import type { ClusterView } from "@genserverless/shared/inspect/views.ts";
+import type { EventStream } from "@genserverless/shared/service/event-stream.ts";
 import type { Beat, History } from "../history.ts";
 import type { Picture, Watch } from "../watch.ts";
-import type { EventStream } from "./event-stream.ts";
 
 export interface LiveOptions {
   watch: Pick<Watch, "look">;
   history: Pick<History, "beats">;
   beatMs?: number;
 }
+
+/** Streams of readers without a session or a token. */
+const MOST_UNKNOWN = 256;
 
 export class Live {
   readonly #options: LiveOptions;
@@ -25,23 +29,23 @@ export class Live {
     this.#options = options;
   }
 
-  get listeners(): number {
-    return this.#streams.size;
+  /** Whether no more of those who nobody knows can be taken. */
+  get isFull(): boolean {
+    return [...this.#streams.values()].filter((seesPids) => !seesPids).length >= MOST_UNKNOWN;
   }
 
   async add(stream: EventStream, seesPids: boolean, lastId: string | undefined): Promise<void> {
     this.#streams.set(stream, seesPids);
+    stream.onClose(() => this.#remove(stream));
+    if (!stream.isOpen) return;
     this.#timer ??= setInterval(() => void this.#tell(), this.#options.beatMs ?? 500);
     const picture = await this.#options.watch.look();
-    const sinceMs = Number(lastId ?? 0) || 0;
-    stream.send(
-      "history",
-      this.#beats.filter(({ atMs }) => atMs > sinceMs),
-    );
+    const sinceMs = Number(lastId?.split("-", 1)[0] ?? 0);
+    stream.send({ event: "history", data: this.#beats.filter(({ atMs }) => atMs > sinceMs) });
     this.#sendTo([[stream, seesPids]], picture);
   }
 
-  remove(stream: EventStream): void {
+  #remove(stream: EventStream): void {
     this.#streams.delete(stream);
     if (this.#streams.size > 0) return;
     clearInterval(this.#timer);
@@ -53,7 +57,10 @@ export class Live {
     this.#isLooking = true;
     const picture = await this.#options.watch.look();
     this.#isLooking = false;
-    this.#sendTo(this.#streams, picture);
+    this.#sendTo(
+      [...this.#streams].filter(([stream]) => !stream.isBehind),
+      picture,
+    );
   }
 
   #sendTo(streams: Iterable<[EventStream, boolean]>, { view, ageMs, away }: Picture): void {
@@ -61,7 +68,7 @@ export class Live {
     const full = JSON.stringify({ view, ageMs, away, beat });
     const counts = JSON.stringify({ view: view && hidePids(view), ageMs, away, beat });
     for (const [stream, seesPids] of streams) {
-      stream.sendText("picture", seesPids ? full : counts, beat && String(beat.atMs));
+      stream.sendText("picture", seesPids ? full : counts, beat && `${beat.atMs}-0`);
     }
   }
 

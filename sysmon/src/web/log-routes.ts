@@ -1,17 +1,15 @@
 /** The cluster's log, and of it what happened to the cluster itself, as server-sent events. */
 
+import { LOG_LEVELS, type LogEntry, type LogFilter } from "@genserverless/shared/logs/log-entry.ts";
+import { EventStream } from "@genserverless/shared/service/event-stream.ts";
 import { type RequestHandler, Router } from "express";
-import type { LogEntry, LogFilter, LogSource } from "../log-source.ts";
+import { isClusterEvent } from "../cluster-events.ts";
+import type { LogSource } from "../log-source.ts";
 import type { Access } from "./access.ts";
-import { EventStream, readLastId, textOf } from "./event-stream.ts";
+import { Problem } from "./problems.ts";
+import { lastEventIdOf, textOf } from "./query.ts";
 
 const TAIL = { log: 200, events: 2_000 };
-
-const STREAM_ID = /^\d{1,19}-\d{1,19}$/;
-
-/** What happens to the cluster, as its nodes log it. */
-const CLUSTER_EVENT =
-  /^(session|process|modules|node|worker|lease|takeover|cluster|storage|redis|child|death)\.[a-z-]+$/;
 
 export function logRoutes(source: LogSource, access: Access): Router {
   const router = Router();
@@ -19,16 +17,8 @@ export function logRoutes(source: LogSource, access: Access): Router {
     "/logs",
     tellEntries(source, access, TAIL.log, () => true),
   );
-  router.get(
-    "/events",
-    tellEntries(source, access, TAIL.events, ({ msg, pid }) => CLUSTER_EVENT.test(msg) && !isChatter(msg, pid)),
-  );
+  router.get("/events", tellEntries(source, access, TAIL.events, isClusterEvent));
   return router;
-}
-
-/** A process's own starts and stops are its log's business; its quarantine is the cluster's. */
-function isChatter(msg: string, pid: string | undefined): boolean {
-  return pid !== undefined && msg !== "process.quarantined";
 }
 
 function tellEntries(
@@ -38,22 +28,21 @@ function tellEntries(
   isWanted: (entry: LogEntry) => boolean,
 ): RequestHandler {
   return (request, response) => {
-    const afterId = readLastId(request);
-    let unsubscribe = () => {};
-    const stream = new EventStream(request, response, {
-      mayListen: () => access.identify(request) !== undefined,
-      onEnd: () => unsubscribe(),
+    const identity = access.demand(request, "read");
+    const afterId = lastEventIdOf(request);
+    const filter = readFilter(request.query);
+    const stream = new EventStream(response, { mayListen: () => access.isLasting(identity) });
+    const from = afterId === undefined ? { tail } : { afterId };
+    const unsubscribe = source.subscribe({ filter, ...from }, (entry) => {
+      if (isWanted(entry)) stream.send({ event: "log", id: entry.id, data: entry });
     });
-    const from = afterId && STREAM_ID.test(afterId) ? { afterId } : { tail };
-    unsubscribe = source.subscribe({ filter: readFilter(request.query), ...from }, (entry) => {
-      if (isWanted(entry)) stream.send("log", entry, entry.id);
-    });
-    if (response.closed) unsubscribe();
+    stream.onClose(unsubscribe);
   };
 }
 
-function readFilter(query: Record<string, unknown>): LogFilter {
-  const names = ["pid", "module", "node", "level"] as const;
-  const given = names.map((name) => [name, textOf(query[name])] as const);
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+function readFilter({ pid, module, node, level: given }: Record<string, unknown>): LogFilter {
+  const text = textOf(given);
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (text !== undefined && !level) throw new Problem("invalid_request", `level is one of ${LOG_LEVELS.join(", ")}`);
+  return { pid: textOf(pid), module: textOf(module), node: textOf(node), level };
 }

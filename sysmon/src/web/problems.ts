@@ -6,6 +6,7 @@ import type { Response } from "express";
 const OWN = {
   forbidden: [403, "The token does not allow this"],
   too_many_attempts: [429, "Too many attempts with a wrong token"],
+  too_many_streams: [503, "Too many readers without a token follow already"],
   api_refused: [502, "The cluster does not take sysmon's API_TOKEN"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

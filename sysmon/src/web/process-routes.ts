@@ -3,11 +3,11 @@
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { TiesView } from "@genserverless/shared/inspect/ties-reader.ts";
 import type { ListQuery, MailboxPeek, QueuedMessage } from "@genserverless/shared/inspect/views.ts";
-import { isPidPart, type Pid, toPid } from "@genserverless/shared/process/pid.ts";
+import { type Pid, parsePid } from "@genserverless/shared/process/pid.ts";
 import { PROCESS_STATUSES, type ProcessStatus } from "@genserverless/shared/process/status.ts";
 import { type Request, type RequestHandler, Router } from "express";
-import { textOf } from "./event-stream.ts";
 import { Problem } from "./problems.ts";
+import { textOf } from "./query.ts";
 import { SharedReads } from "./shared-reads.ts";
 
 export interface ProcessParts {
@@ -82,9 +82,9 @@ function cutMessage<Message extends { message: unknown }>(message: Message): Mes
 }
 
 function readPid({ params }: Request): Pid {
-  const { module, key } = params as { module: string; key: string };
-  if (!isPidPart(module) || !isPidPart(key)) throw new Problem("invalid_pid");
-  return toPid(module, key);
+  const pid = parsePid(`${params["module"]}/${params["key"]}`);
+  if (!pid) throw new Problem("invalid_pid");
+  return pid;
 }
 
 function readQuery({ query }: Request): ListQuery {

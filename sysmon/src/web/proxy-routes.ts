@@ -5,22 +5,29 @@
 
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { partitionOfMessage } from "@genserverless/shared/process/message.ts";
+import { isPidPart } from "@genserverless/shared/process/pid.ts";
 import express, { type Request, type Response, Router } from "express";
 import { ApiAway, type ApiClient } from "../api-client.ts";
 import type { Access } from "./access.ts";
 import { Problem } from "./problems.ts";
 
-const PROCESS = "/v1/processes/[^/]+/[^/]+";
+/** `:part` is a part of a pid, `:id` the id of a message. */
+const PROCESS = "/v1/processes/:part/:part";
+const ACTS = ["call", "cast", "info", "stop", "pause", "resume", "unquarantine", "kill", "mailbox/skip"];
 const PASSED = [
-  /^GET \/openapi\.json$/,
-  /^GET \/v1\/modules$/,
-  /^POST \/v1\/processes$/,
-  /^DELETE \/v1\/messages\/[^/]+$/,
-  new RegExp(`^GET ${PROCESS}(/events)?$`),
-  new RegExp(`^POST ${PROCESS}/(call|cast|info|stop|pause|resume|unquarantine|kill|mailbox/skip)$`),
-  new RegExp(`^POST ${PROCESS}/dead-letters/([^/]+/)?retry$`),
-  new RegExp(`^DELETE ${PROCESS}/dead-letters(/[^/]+)?$`),
-];
+  "GET /openapi.json",
+  "GET /v1/modules",
+  "POST /v1/processes",
+  "DELETE /v1/messages/:id",
+  `GET ${PROCESS}`,
+  `GET ${PROCESS}/events`,
+  ...ACTS.map((act) => `POST ${PROCESS}/${act}`),
+  `POST ${PROCESS}/dead-letters/retry`,
+  `POST ${PROCESS}/dead-letters/:id/retry`,
+  `DELETE ${PROCESS}/dead-letters`,
+  `DELETE ${PROCESS}/dead-letters/:id`,
+].map((route) => route.split("/"));
 
 const REQUEST_HEADERS = ["idempotency-key", "if-none-match", "last-event-id"];
 const RESPONSE_HEADERS = ["content-type", "etag", "retry-after", "location"];
@@ -31,20 +38,47 @@ const RECHECK_MS = 5_000;
 export function proxyRoutes(api: ApiClient, access: Access): Router {
   const router = Router();
   router.use(express.raw({ limit: MOST_BYTES, type: () => true }), async (request, response, next) => {
-    if (!PASSED.some((pattern) => pattern.test(`${request.method} ${request.path}`))) return next();
-    await passOn(api, access, request, response);
+    const path = readPath(request);
+    if (path === undefined) return next();
+    await passOn(api, access, path, request, response);
   });
   return router;
 }
 
-async function passOn(api: ApiClient, access: Access, request: Request, response: Response): Promise<void> {
+/** The path with its query to ask the cluster for, of the segments that a route matched; undefined where none does. */
+function readPath({ method, url }: Request): string | undefined {
+  const [path = "", query] = url.split(/\?(.*)/s);
+  const segments = path.split("/");
+  const given = [`${method} ${segments[0]}`, ...segments.slice(1)];
+  if (!PASSED.some((route) => isLike(given, route))) return undefined;
+  const asked = new URLSearchParams(query).toString();
+  return `${segments.join("/")}${asked && `?${asked}`}`;
+}
+
+function isLike(given: readonly string[], route: readonly string[]): boolean {
+  return given.length === route.length && given.every((segment, index) => fits(segment, route[index]));
+}
+
+function fits(segment: string, place: string | undefined): boolean {
+  if (place === ":part") return isPidPart(segment);
+  return place === ":id" ? partitionOfMessage(segment) !== undefined : segment === place;
+}
+
+async function passOn(
+  api: ApiClient,
+  access: Access,
+  path: string,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const identity = access.demand(request, "read");
   const left = new AbortController();
   response.on("close", () => left.abort());
   const recheck = setInterval(() => {
-    if (!access.identify(request)) left.abort();
+    if (!access.isLasting(identity)) left.abort();
   }, RECHECK_MS);
   try {
-    const answer = await ask(api, request, left.signal);
+    const answer = await ask(api, path, request, left.signal);
     if (answer.statusCode === 401) {
       answer.body.resume();
       throw new Problem("api_refused");
@@ -61,8 +95,8 @@ async function passOn(api: ApiClient, access: Access, request: Request, response
   }
 }
 
-async function ask(api: ApiClient, request: Request, signal: AbortSignal) {
-  const { method, url } = request;
+async function ask(api: ApiClient, path: string, request: Request, signal: AbortSignal) {
+  const { method } = request;
   const headers: Record<string, string> = {};
   for (const name of REQUEST_HEADERS) {
     const value = request.get(name);
@@ -70,7 +104,7 @@ async function ask(api: ApiClient, request: Request, signal: AbortSignal) {
   }
   const body = Buffer.isBuffer(request.body) && request.body.length > 0 ? { body: request.body } : {};
   try {
-    return await api.open(method as "GET", url, { headers, signal, ...body });
+    return await api.open(method as "GET", path, { headers, signal, ...body });
   } catch (error) {
     if (error instanceof ApiAway) throw new Problem("no_api", undefined, { "retry-after": "1" });
     throw error;

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { WebServer } from "./server.ts";
 
-function buildServer(port = 0) {
+function buildServer(port = 0, mostConnections = 10) {
   return new WebServer({
     app: (_request, response) => response.end("here"),
     host: "127.0.0.1",
     port,
     events: new Events(),
     stopWithinMs: 50,
+    mostConnections,
   });
 }
 
@@ -34,6 +36,20 @@ test("stop is safe twice and without start, and a stopped server can start again
     await Promise.all([server.stop(), server.stop()]);
     assert.equal(server.url, undefined);
   }
+});
+
+test("a connection above the bound is closed at once", async (t) => {
+  const server = buildServer(0, 1);
+  await server.start();
+  t.after(() => server.stop());
+  const { port } = new URL(server.url ?? "");
+  const first = connect(Number(port), "127.0.0.1");
+  t.after(() => first.destroy());
+  await once(first, "connect");
+  const second = connect(Number(port), "127.0.0.1");
+  second.on("error", () => {});
+  await once(second, "close");
+  assert.equal(first.closed, false);
 });
 
 test("a client that sends nothing does not hold up stop", async (t) => {

@@ -5,9 +5,9 @@
 
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { SettingError } from "@genserverless/shared/service/env.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import { listen } from "@genserverless/shared/service/listen.ts";
 
 export interface WebServerOptions {
   app: RequestListener;
@@ -16,6 +16,8 @@ export interface WebServerOptions {
   port: number;
   events: Events;
   stopWithinMs?: number;
+  /** Those above are closed at once. */
+  mostConnections?: number;
 }
 
 export class WebServer implements Part {
@@ -37,12 +39,10 @@ export class WebServer implements Part {
   async start(): Promise<void> {
     if (this.#server) return;
     const server = createServer(this.#options.app);
+    server.maxConnections = this.#options.mostConnections ?? 2_048;
     this.#server = server;
     const { host, port, events } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, host, port)));
-    server.listen(port, host, resolve);
-    await promise;
+    await listen(server, { host, port, setting: "SYSMON_PORT" });
     events.emit("info", "web.listening", { url: this.url });
   }
 
@@ -54,15 +54,4 @@ export class WebServer implements Part {
     await new Promise((resolve) => server.close(resolve));
     clearTimeout(cutOff);
   }
-}
-
-function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  if (error.code === "EADDRINUSE")
-    return new SettingError(`SYSMON_PORT ${port} on ${host} is in use by another program`);
-  if (error.code === "EACCES")
-    return new SettingError(`SYSMON_PORT ${port} on ${host} needs more rights than this user has`);
-  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
-    return new SettingError(`HOST ${host} is no address of this machine`);
-  }
-  return error;
 }

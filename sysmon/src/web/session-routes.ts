@@ -12,7 +12,7 @@ export function sessionRoutes(access: Access): Router {
     const identity = access.identify(request);
     response.set("cache-control", "no-store").json({
       scope: identity?.scope ?? "none",
-      seesCounts: access.seesCounts(request),
+      seesCounts: access.seesCounts(request, identity),
       ...(identity?.session && { endsAt: new Date(identity.session.endsAtMs).toISOString() }),
     });
   });

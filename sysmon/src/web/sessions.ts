@@ -36,9 +36,12 @@ export class Sessions {
     const [scope, endsAt, id, signature, ...rest] = signed.split(".");
     if (!id || !signature || rest.length > 0) return undefined;
     if (!isSame(signature, this.#sign(`${scope}.${endsAt}.${id}`))) return undefined;
-    const endsAtMs = Number(endsAt);
-    if (endsAtMs <= this.#now() || this.#ended.has(id)) return undefined;
-    return { id, scope: scope as Scope, endsAtMs };
+    const session = { id, scope: scope as Scope, endsAtMs: Number(endsAt) };
+    return this.isLasting(session) ? session : undefined;
+  }
+
+  isLasting({ id, endsAtMs }: Session): boolean {
+    return endsAtMs > this.#now() && !this.#ended.has(id);
   }
 
   end({ id, endsAtMs }: Session): void {

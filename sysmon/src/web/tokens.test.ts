@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readTokens } from "./tokens.ts";
 
+const GIVEN = "given-by-somebody";
+
 function makeFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "sysmon-token-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -12,7 +14,7 @@ function makeFolder(t: TestContext): string {
 }
 
 test("a token that is given is taken, and nobody needs to be told it", () => {
-  assert.deepEqual(readTokens({ SYSMON_TOKEN: "abc" }), { act: "abc", read: undefined, isNew: false });
+  assert.deepEqual(readTokens({ SYSMON_TOKEN: GIVEN }), { act: GIVEN, read: undefined, isNew: false });
 });
 
 test("without one it is made, kept in the file for its owner only, and the same the next time", (t) => {
@@ -25,6 +27,14 @@ test("without one it is made, kept in the file for its owner only, and the same 
   assert.equal(readTokens({ SYSMON_TOKEN_FILE: file }).act, act);
 });
 
+test("one that only reads is kept in a file too, where it is not given", (t) => {
+  const file = join(makeFolder(t), "token");
+  writeFileSync(file, `${GIVEN}\n`);
+  assert.equal(readTokens({ SYSMON_READ_TOKEN_FILE: file }).read, GIVEN);
+  const given = { SYSMON_READ_TOKEN: "another-token-0000", SYSMON_READ_TOKEN_FILE: file };
+  assert.equal(readTokens(given).read, "another-token-0000");
+});
+
 test("without a file each start has its own", () => {
   assert.notEqual(readTokens({}).act, readTokens({}).act);
 });
@@ -32,11 +42,17 @@ test("without a file each start has its own", () => {
 test("a token or a file that is no good is an error that names the setting", (t) => {
   const empty = join(makeFolder(t), "token");
   writeFileSync(empty, "");
-  assert.throws(() => readTokens({ SYSMON_TOKEN: "a b" }), /SYSMON_TOKEN must be/);
+  for (const bad of ["a b", "fifteen-letters", "x".repeat(513)])
+    for (const name of ["SYSMON_TOKEN", "SYSMON_READ_TOKEN"])
+      assert.throws(
+        () => readTokens({ [name]: bad }),
+        new RegExp(`${name} must be 16 to 512 visible ASCII characters`),
+      );
   assert.throws(
-    () => readTokens({ SYSMON_TOKEN: "a", SYSMON_READ_TOKEN: "a" }),
+    () => readTokens({ SYSMON_TOKEN: GIVEN, SYSMON_READ_TOKEN: GIVEN }),
     /SYSMON_READ_TOKEN must not be the same/,
   );
   assert.throws(() => readTokens({ SYSMON_TOKEN_FILE: empty }), /SYSMON_TOKEN_FILE .* it is empty/);
+  assert.throws(() => readTokens({ SYSMON_READ_TOKEN_FILE: empty }), /SYSMON_READ_TOKEN_FILE .* it is empty/);
   assert.throws(() => readTokens({ SYSMON_TOKEN_FILE: join(empty, "x") }), /SYSMON_TOKEN_FILE .*ENOTDIR/);
 });

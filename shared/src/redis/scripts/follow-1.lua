@@ -5,15 +5,16 @@
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, ms
--- Returns the id of the history's last entry, "0-0" where there is none; or "" where there is no process
+-- Returns {id of the history's last entry or "0-0", incarnation, revision}; or {""} where there is no process
 --@include partition
 
 local key = base .. "history:" .. ARGV[2]
-if call("EXISTS", KEYS[1]) == 0 then
-  return ""
+local record = call("HMGET", KEYS[1], "m", "i", "r")
+if not record[2] then
+  return { "" }
 end
-local untilMs = string.format("%.0f", math.max(tonumber(call("HGET", KEYS[1], "m") or 0), clock() + tonumber(ARGV[3])))
+local untilMs = string.format("%.0f", math.max(tonumber(record[1] or 0), clock() + tonumber(ARGV[3])))
 call("HSET", KEYS[1], "m", untilMs)
 call("PEXPIREAT", key, untilMs)
 local last = call("XREVRANGE", key, "+", "-", "COUNT", 1)[1]
-return last and last[1] or "0-0"
+return { last and last[1] or "0-0", record[2], record[3] }

@@ -7,6 +7,7 @@ import { confirmAct, noteAnswer, panel } from "./dialogs.js";
 import { h, keep, say } from "./dom.js";
 import { formatBytes, formatCount, formatTime, toLine, toPrintable } from "./format.js";
 import { CLUSTER, describeProblem, request } from "./http.js";
+import { toPath } from "./pid.js";
 import { linkToProcess } from "./router.js";
 import { mayAct } from "./session.js";
 import { StateTree } from "./state-tree.js";
@@ -33,7 +34,7 @@ export function makeMailbox(pid, onActed) {
     const isSure = await confirmAct("Skip the message at the head?", "It is dropped without being handled.", "Skip it");
     if (!isSure) return;
     noteAnswer(
-      await request("POST", `${CLUSTER}/processes/${pid}/mailbox/skip`, id ? { messageId: id } : {}),
+      await request("POST", `${CLUSTER}/processes/${toPath(pid)}/mailbox/skip`, id ? { messageId: id } : {}),
       "Skipped",
     );
     onActed();
@@ -111,7 +112,7 @@ export function makeDeadLetters(pid) {
    * @param {string} done
    */
   async function act(method, path, done) {
-    noteAnswer(await request(method, `${CLUSTER}/processes/${pid}/dead-letters${path}`), done);
+    noteAnswer(await request(method, `${CLUSTER}/processes/${toPath(pid)}/dead-letters${path}`), done);
     await read();
   }
 
@@ -163,7 +164,7 @@ export function makeDeadLetters(pid) {
   }
 
   async function read() {
-    const answer = await request("GET", `/api/processes/${pid}/dead-letters`);
+    const answer = await request("GET", `/api/processes/${toPath(pid)}/dead-letters`);
     if (answer.status !== 200) return say(words, describeProblem(answer));
     const { total: number, deadLetters } = answer.body;
     keep(list, /** @type {DeadLetter[]} */ (deadLetters), ({ messageId }) => messageId, makeLetter);

@@ -4,6 +4,7 @@ import { panel } from "./dialogs.js";
 import { fill, h, keep, say } from "./dom.js";
 import { formatMs } from "./format.js";
 import { CLUSTER, describeProblem, request } from "./http.js";
+import { toPath } from "./pid.js";
 import { listHandlers, sketch } from "./schemas.js";
 import { StateTree } from "./state-tree.js";
 
@@ -110,7 +111,7 @@ export function makeMessageForm(pid, onSent) {
     const ms = Number(span.value || 0);
     const wait = kind === "call" ? { timeoutMs: ms || 5000 } : ms > 0 ? { delayMs: ms } : {};
     send.disabled = true;
-    const answer = await request("POST", `${CLUSTER}/processes/${pid}/${kind}`, { ...given, ...wait });
+    const answer = await request("POST", `${CLUSTER}/processes/${toPath(pid)}/${kind}`, { ...given, ...wait });
     check();
     showOutcome(answer);
     onSent();

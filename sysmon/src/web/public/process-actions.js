@@ -5,6 +5,7 @@
 import { confirmAct, noteAnswer } from "./dialogs.js";
 import { h } from "./dom.js";
 import { CLUSTER, request } from "./http.js";
+import { toPath } from "./pid.js";
 import { mayAct } from "./session.js";
 
 /**
@@ -57,7 +58,7 @@ export function makeActions(pid, onActed) {
   /** @param {Action} action */
   async function act({ label, path, done, asks }) {
     if (asks && !(await confirmAct(`${asks[0]} ${pid}`, asks[1], label.replace("…", "")))) return;
-    noteAnswer(await request("POST", `${CLUSTER}/processes/${pid}/${path}`, {}), done);
+    noteAnswer(await request("POST", `${CLUSTER}/processes/${toPath(pid)}/${path}`, {}), done);
     onActed();
   }
 

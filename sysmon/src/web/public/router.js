@@ -1,5 +1,7 @@
 /** Which view is shown: the part of the address behind the hash, e.g. `#/processes?module=stack`, `#/process/stack/a`. */
 
+import { toPath } from "./pid.js";
+
 /** @typedef {{ view: string, rest: string[], query: URLSearchParams }} Place */
 
 /** @returns {Place} */
@@ -27,11 +29,14 @@ export function noteQuery(fields) {
 
 /** @param {string} pid */
 export function linkToProcess(pid) {
-  return `#/process/${pid}`;
+  return `#/process/${toPath(pid)}`;
 }
 
-/** @param {string} text */
-function decode(text) {
+/**
+ * What is no percent-encoding stays as it is.
+ * @param {string} text
+ */
+export function decode(text) {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -2,6 +2,7 @@
 
 import { byId, say } from "./dom.js";
 import { onRefused, request } from "./http.js";
+import { decode } from "./router.js";
 
 /** @typedef {"none" | "read" | "act"} Scope */
 
@@ -40,7 +41,7 @@ export async function startSession() {
   const token = /^#token=(.+)$/.exec(location.hash)?.[1];
   if (!token) return refresh();
   history.replaceState(null, "", "#/");
-  await request("POST", "/api/session", { token: decodeURIComponent(token) });
+  await request("POST", "/api/session", { token: decode(token) });
   return refresh();
 }
 

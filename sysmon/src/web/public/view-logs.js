@@ -109,8 +109,9 @@ function showStream(root, query, { title, path, empty }) {
   /** Once a frame, however many came. */
   function show() {
     isPlanned = false;
-    list.append(...told.slice(-MOST_LINES).map(makeEntry));
+    const entries = told.slice(-MOST_LINES);
     told = [];
+    list.append(...entries.map(makeEntry));
     while (list.childElementCount > MOST_LINES) list.firstElementChild?.remove();
     words.hidden = list.childElementCount > 0;
     say(total, formatCount(list.childElementCount));
@@ -149,9 +150,9 @@ function makeEntry({ id, time, level, node, msg, pid, module, ...fields }) {
     "li",
     { class: LEVELS.includes(level) ? level : "" },
     h("time", { title: toPrintable(String(time)) }, formatTime(time)),
-    h("span", { class: "level" }, toPrintable(level)),
-    h("span", { class: "node" }, toPrintable(node)),
-    pid !== undefined && h("a", { href: linkToProcess(pid) }, toPrintable(pid)),
+    h("span", { class: "level" }, toPrintable(String(level))),
+    h("span", { class: "node" }, toPrintable(String(node))),
+    pid !== undefined && h("a", { href: linkToProcess(String(pid)) }, toPrintable(String(pid))),
     h("span", { class: "msg" }, toPrintable(String(msg))),
   );
   if (rest) row.append(makeFields(rest));

@@ -1,21 +1,22 @@
 /**
- * One process: its facts, its state, its mail, its turns as they happen, and what an operator can do with it. What it
+ * One process: its facts, its state, its mail, its commits as they happen, and what an operator can do with it. What it
  * commits comes by server-sent events; its mailbox and status, which change without a commit, are read each second.
  */
 
 /** @import { ProcessView } from "../../../../shared/src/inspect/views.ts" */
 
+import { makeCommits } from "./commits.js";
 import { fillWithWords, note, panel } from "./dialogs.js";
 import { fill, h, say } from "./dom.js";
 import { ABSENT, formatBytes, formatCount, formatTime, toPrintable } from "./format.js";
 import { CLUSTER, describeProblem, request } from "./http.js";
 import { makeDeadLetters, makeMailbox, makeTies } from "./mail.js";
 import { makeMessageForm } from "./message-form.js";
+import { readPid, toPath } from "./pid.js";
 import { makeActions } from "./process-actions.js";
 import { mayAct } from "./session.js";
 import { StateTree } from "./state-tree.js";
 import { openStream, repeat } from "./stream.js";
-import { makeTurns } from "./turns.js";
 
 const EVERY_MS = 900;
 /** A larger state is read again only when the reader asks for it. */
@@ -26,14 +27,22 @@ const SMALL_STATE = 64 * 1024;
  * @param {import("./router.js").Place} place
  */
 export function showProcess(root, { rest }) {
-  const pid = rest.slice(0, 2).join("/");
-  const path = `${CLUSTER}/processes/${pid.split("/").map(encodeURIComponent).join("/")}`;
+  const pid = readPid(rest);
+  return pid === undefined ? showNone(root, rest.join("/")) : showOne(root, pid);
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {string} pid
+ */
+function showOne(root, pid) {
+  const path = `${CLUSTER}/processes/${toPath(pid)}`;
   const gone = h("div");
   const status = h("span", { class: "tag" });
   const reason = h("p", { class: "bad", hidden: true });
   const facts = h("dl", { class: "facts" });
   const state = makeStatePanel(path);
-  const turns = makeTurns();
+  const commits = makeCommits();
   const mailbox = makeMailbox(pid, refresh);
   const letters = makeDeadLetters(pid);
   const ties = makeTies();
@@ -47,7 +56,7 @@ export function showProcess(root, { rest }) {
   const content = h(
     "div",
     { class: "process" },
-    h("div", { class: "process-main" }, state.element, turns.element, letters.element),
+    h("div", { class: "process-main" }, state.element, commits.element, letters.element),
     h("div", { class: "process-side" }, form, mailbox.element, ties.element),
   );
   fill(
@@ -82,12 +91,12 @@ export function showProcess(root, { rest }) {
     events: { snapshot: takeCommit, commit: takeCommit, ended: takeEnd },
     onState: (isOpen) => {
       hasEvents = isOpen;
-      turns.setLive(isOpen);
+      commits.setLive(isOpen);
     },
   });
 
   async function read() {
-    const answer = await request("GET", `/api/processes/${pid}`);
+    const answer = await request("GET", `/api/processes/${toPath(pid)}`);
     isThere = answer.status === 200;
     if (answer.status === 404 || answer.status === 400) {
       content.hidden = true;
@@ -124,13 +133,13 @@ export function showProcess(root, { rest }) {
   /** @param {{ revision: number, state?: unknown, stateBytes?: number, turns: number, messages?: any[] }} commit */
   function takeCommit(commit) {
     state.take(commit);
-    if (commit.messages) turns.add(commit);
+    if (commit.messages) commits.add(commit);
     reading.now();
   }
 
   /** @param {{ reason: unknown }} ended */
   function takeEnd(ended) {
-    turns.end(ended.reason);
+    commits.end(ended.reason);
     reading.now();
   }
 
@@ -154,6 +163,16 @@ export function showProcess(root, { rest }) {
       closeEvents();
     },
   };
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {string} name
+ */
+function showNone(root, name) {
+  fill(root);
+  fillWithWords(root, `There is no such process: ${toPrintable(name)} is no <module>/<key>.`);
+  return { update() {}, close() {} };
 }
 
 /**

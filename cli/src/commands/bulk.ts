@@ -31,7 +31,7 @@ interface BulkFlags {
 /** Without `nextCursor`, over all requests. */
 type Total = Omit<BulkAnswer, "nextCursor">;
 
-export function addManyCommands(program: Command, run: Run): void {
+export function addBulkCommands(program: Command, run: Run): void {
   const bulk = program
     .command("bulk")
     .description("Acts on every process that the filter matches.")
@@ -100,7 +100,7 @@ async function goThrough(
 
 const BAR_WIDTH = 30;
 
-export function drawBar(done: number, all: number): string {
+function drawBar(done: number, all: number): string {
   const share = all > 0 ? Math.min(1, done / all) : 1;
   const filled = Math.round(share * BAR_WIDTH);
   return `[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}] ${done} of ${all}`;

@@ -19,7 +19,7 @@ export interface WatchFlags {
   count?: number;
 }
 
-export type Picture = { lines: readonly string[] } | { json: unknown };
+type Picture = { lines: readonly string[] } | { json: unknown };
 
 export function watchOptions(command: Command): Command {
   return command

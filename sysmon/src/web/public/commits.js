@@ -1,4 +1,4 @@
-/** The turns of a process as they are committed, the newest first, each with the state that it left where that is small. */
+/** The commits of a process as they are made, the newest first, each with its messages, and the state that it left where that is small. */
 
 import { panel } from "./dialogs.js";
 import { fill, h, say } from "./dom.js";
@@ -8,15 +8,15 @@ import { StateTree } from "./state-tree.js";
 const MOST_SHOWN = 200;
 const MESSAGES_SHOWN = 20;
 
-export function makeTurns() {
+export function makeCommits() {
   const about = h("span", { class: "quiet" });
-  const list = h("ol", { class: "turns" });
+  const list = h("ol", { class: "commits" });
   const words = h("p", { class: "empty" });
   let isLive = false;
 
   const describe = () => {
     words.hidden = list.childElementCount > 0;
-    say(words, isLive ? "Its next turns appear here." : "The cluster does not tell its turns now.");
+    say(words, isLive ? "Its next commits appear here." : "The cluster does not tell its commits now.");
     say(about, isLive ? "as they happen" : "");
   };
   describe();
@@ -28,7 +28,7 @@ export function makeTurns() {
     describe();
   };
   return {
-    element: panel("Turns", { beside: [about] }, list, words),
+    element: panel("Commits", { beside: [about] }, list, words),
     /** @param {boolean} now */
     setLive(now) {
       isLive = now;
@@ -40,7 +40,7 @@ export function makeTurns() {
         const tone = { done: "idle", dead: "failed" }[verdict] ?? "waiting";
         return h(
           "span",
-          { class: "turn-message", title: messageId },
+          { class: "commit-message", title: messageId },
           h("b", {}, kind),
           " ",
           h("span", { class: `tag ${tone}` }, toPrintable(String(verdict))),
@@ -49,7 +49,7 @@ export function makeTurns() {
       const more = messages.length - shown.length;
       const head = h(
         "span",
-        { class: "turn-head" },
+        { class: "commit-head" },
         h("span", { class: "quiet" }, formatTime(Date.now())),
         h("b", { class: "number" }, `r${formatCount(revision)}`),
         ...shown,
@@ -69,7 +69,7 @@ export function makeTurns() {
           {},
           h(
             "span",
-            { class: "turn-head" },
+            { class: "commit-head" },
             h("span", { class: "quiet" }, formatTime(Date.now())),
             h("b", { class: "bad" }, `ended: ${toLine(reason, 120)}`),
           ),

@@ -1,10 +1,10 @@
 /** A dashboard to look at, for the tests of its views. */
 
 import type { ProcessView } from "@genserverless/shared/inspect/views.ts";
-import type { LogEntry } from "../log-source.ts";
+import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { outlineJson } from "./json-outline.ts";
 import type { Model } from "./model.ts";
-import { clusterView, SAMPLE_NOW_MS } from "./sample.ts";
+import { clusterView, SAMPLE_NOW_MS } from "./sample.test-support.ts";
 
 export function processView(process: Partial<ProcessView> = {}): ProcessView {
   return {
@@ -26,7 +26,14 @@ export function processView(process: Partial<ProcessView> = {}): ProcessView {
 }
 
 export function logEntry(entry: Partial<LogEntry> = {}): LogEntry {
-  return { id: "1-0", time: SAMPLE_NOW_MS, level: "info", node: "worker@vm-1", msg: "session.registered", ...entry };
+  return {
+    id: "1-0",
+    time: new Date(SAMPLE_NOW_MS).toISOString(),
+    level: "info",
+    node: "worker@vm-1",
+    msg: "session.registered",
+    ...entry,
+  };
 }
 
 export function model(changes: Partial<Model> = {}): Model {
@@ -55,7 +62,7 @@ export function model(changes: Partial<Model> = {}): Model {
       mailbox: undefined,
       depths: [],
       deadLetters: [],
-      turns: [],
+      commits: [],
       top: 0,
       error: undefined,
     },
