@@ -43,6 +43,8 @@ export class Activation {
   continueText: string;
   /** How many nodes have died with the continuation in hand. */
   readonly continueDeaths: number;
+  /** As committed. */
+  turns: number;
   /** How many messages the next fetch asks for: it grows while the mailbox stays full. */
   width = LEAST_WIDTH;
   lastUsedAt = 0;
@@ -67,6 +69,7 @@ export class Activation {
     this.isStarting = claimed.status === "starting";
     this.continueText = claimed.continueText;
     this.continueDeaths = claimed.continueDeaths;
+    this.turns = claimed.turns;
     this.#options = claimed.optionsText ? (JSON.parse(claimed.optionsText) as { idleAfterMs?: number }) : {};
     const { idleAfterMs = module.idleAfterMs } = this.#options;
     this.idleAfterMs = idleAfterMs === "infinity" ? Infinity : idleAfterMs;

@@ -1,6 +1,6 @@
 /**
  * Runs the callbacks of one process, one at a time, each under the module's deadline and with a context of its own. What a
- * callback's code still does after its deadline, or after the lease was lost, finds the context sealed.
+ * callback's code still does after its deadline, or after its turn was given up, finds the context sealed.
  */
 
 import type { Events } from "@genserverless/shared/service/events.ts";
@@ -45,16 +45,21 @@ export interface Taken {
   effects: readonly Effect[];
 }
 
+/** The turn was given up, for the lease is lost or the worker leaves: it has come to nothing, and is run again elsewhere. */
+export class TurnGivenUp extends Error {
+  override name = "TurnGivenUp";
+}
+
 const WAIT_MS = 5;
+const LOST = "the lease was lost";
 const TIMED_OUT = Symbol("timed out");
-const ABANDONED = Symbol("abandoned");
 
 export class Callbacks {
   readonly #activation: Activation;
   readonly #options: CallbacksOptions;
   readonly #hooks: CallbackHooks;
   #isAbandoned = false;
-  #abandonOne: (() => void) | undefined;
+  #endOne: ((why: TurnGivenUp) => void) | undefined;
 
   constructor(activation: Activation, options: CallbacksOptions, hooks: CallbackHooks) {
     this.#activation = activation;
@@ -65,10 +70,15 @@ export class Callbacks {
   /** The lease is lost: gives up the callback under way, and every later one. */
   abandon(): void {
     this.#isAbandoned = true;
-    this.#abandonOne?.();
+    this.#endOne?.(new TurnGivenUp(LOST));
   }
 
-  /** Runs one callback on the current state and reads what it returned. Never throws. */
+  /** Gives up the callback under way, and no later one. */
+  giveUp(): void {
+    this.#endOne?.(new TurnGivenUp("its worker leaves"));
+  }
+
+  /** Runs one callback on the current state and reads what it returned. Throws TurnGivenUp and nothing else. */
   async take(callback: ReturningCallback, occasion: Occasion): Promise<Taken> {
     const { module, state } = this.#activation;
     const ctx = this.#open(occasion);
@@ -77,6 +87,7 @@ export class Callbacks {
       const returned = await this.#settle(() => currentTurn.run(ctx, start), ctx);
       return { result: readTurn(module, callback, returned, occasion.content), effects: ctx.effects };
     } catch (error) {
+      if (error instanceof TurnGivenUp) throw error;
       const result =
         error === TIMED_OUT
           ? failWithTimeout(module, callback, occasion.content)
@@ -87,7 +98,10 @@ export class Callbacks {
     }
   }
 
-  /** Runs terminate where the module has it; what goes wrong in it is only told. Returns what it wants done. */
+  /**
+   * Runs terminate where the module has it; what goes wrong in it is only told. Returns what it wants done. Throws TurnGivenUp
+   * and nothing else.
+   */
   async terminate(reason: string, occasion: Occasion, state: unknown): Promise<readonly Effect[]> {
     const { module, lease } = this.#activation;
     if (!module.terminate) return [];
@@ -97,6 +111,7 @@ export class Callbacks {
       await this.#settle(() => currentTurn.run(ctx, () => module.terminate?.(reason, state as never, ctx)), ctx);
       return ctx.effects;
     } catch (error) {
+      if (error instanceof TurnGivenUp) throw error;
       const what = error === TIMED_OUT ? "exceeded its deadline" : `threw ${describeError(error)[0]}`;
       const fields = { pid: lease.pid, reason: `${module.name}.terminate ${what}` };
       this.#options.events.emit("warn", "terminate.failed", fields);
@@ -123,12 +138,15 @@ export class Callbacks {
 
   #withDeadline(value: PromiseLike<unknown>, ctx: TurnContext): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const giveUp = (why: symbol) => {
-        ctx.seal(why === TIMED_OUT ? "it exceeded its deadline" : "the lease was lost");
+      const timer = setTimeout(() => {
+        ctx.seal("it exceeded its deadline");
+        reject(TIMED_OUT);
+      }, this.#activation.module.turnTimeoutMs);
+      this.#endOne = (why) => {
+        clearTimeout(timer);
+        ctx.seal(why.message);
         reject(why);
       };
-      const timer = setTimeout(giveUp, this.#activation.module.turnTimeoutMs, TIMED_OUT);
-      this.#abandonOne = () => giveUp(ABANDONED);
       value.then(
         (result) => {
           clearTimeout(timer);
@@ -139,7 +157,7 @@ export class Callbacks {
           reject(error);
         },
       );
-      if (this.#isAbandoned) this.#abandonOne();
+      if (this.#isAbandoned) this.#endOne(new TurnGivenUp(LOST));
     });
   }
 }

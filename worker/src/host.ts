@@ -148,15 +148,15 @@ export class Host {
   /**
    * Lets the turns under way end, gives their processes to others, and puts the rest to sleep. A turn that goes on waiting
    * for another process is given up: whom it waits for may be here too, and is not run any more. It asks again, under the
-   * same ids, wherever it is run next.
+   * same ids, wherever it is run next. When the time is over every turn is given up.
    */
   async drain(withinMs: number): Promise<void> {
     this.#isDraining = true;
     const startedAt = Date.now();
-    while (this.#running.size > 0 && Date.now() < startedAt + withinMs) {
+    for (let ms = 0; this.#running.size > 0 && ms < withinMs + HAND_OVER_MS; ms = Date.now() - startedAt) {
+      const mustEnd = (run: Run) => ms >= withinMs || (ms >= WAITING_GRACE_MS && run.isWaiting);
+      for (const { run } of this.#running.values()) if (run && mustEnd(run)) run.giveUp();
       await sleep(20);
-      if (Date.now() < startedAt + WAITING_GRACE_MS) continue;
-      for (const { run } of this.#running.values()) if (run?.isWaiting) run.abandon();
     }
     await this.#residents.passivate();
   }
@@ -233,7 +233,8 @@ export class Host {
     if (!activation || this.#running.get(pid) !== mine) return;
     this.#residents.hold(activation);
     if (this.#isDraining || (await this.#isTooOld(activation))) {
-      const isGone = (await storeState(activation, this.#options)) && (await leases.handOver(activation.lease));
+      const isGone =
+        (await storeState(activation, this.#options)) && (await leases.handOver(activation.lease)) === "done";
       if (this.#isDraining || isGone) {
         this.#residents.forget(pid);
         return;
@@ -335,6 +336,8 @@ export class Host {
 const STAYS = new Set<RunEnd>(["idle", "yielded", "later"]);
 /** How long a turn may go on waiting for another process once the worker leaves. */
 const WAITING_GRACE_MS = 1_000;
+/** For storing and handing over what was given up at the very end. */
+const HAND_OVER_MS = 1_000;
 /** So that two old workers do not play ball with a process. */
 const OUTDATED_PAUSE_MS = 250;
 

@@ -3,7 +3,7 @@
  * sleep, or handed to another worker. What is ahead of its stored state is stored first.
  */
 
-import type { Lease } from "@genserverless/shared/cluster/leases.ts";
+import type { GivenUp, Lease } from "@genserverless/shared/cluster/leases.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { AnswerLost } from "@genserverless/shared/redis/connection.ts";
 import type { Activation } from "./activation.ts";
@@ -96,17 +96,23 @@ export class Residents {
     return false;
   }
 
-  /** Forgets each and gives its lease up; a wake-up from then on claims it anew. What is refused is held on to. */
-  async #giveUp(activations: readonly Activation[], giveUp: (lease: Lease) => Promise<boolean>): Promise<void> {
+  /**
+   * Forgets each and gives its lease up; a wake-up from then on claims it anew. What is refused, or could not be asked, is
+   * held on to; what was lost, or of which the answer was, is not: the lease may be another's.
+   */
+  async #giveUp(activations: readonly Activation[], giveUp: (lease: Lease) => Promise<GivenUp>): Promise<void> {
     const { isRunning, isCurrent } = this.#options;
     const one = async (activation: Activation) => {
       const { lease } = activation;
       const isIdle = () => !isRunning(lease.pid) && this.find(lease.pid) === activation;
       if (!isIdle() || !(await this.store(activation)) || !isIdle()) return;
       this.forget(lease.pid);
-      const isGone = await giveUp(lease).catch(() => false);
+      const isRefused = await giveUp(lease).then(
+        (end) => end === "refused",
+        (error) => !(error instanceof AnswerLost),
+      );
       const isTaken = isRunning(lease.pid) || this.find(lease.pid) !== undefined;
-      if (!isGone && !isTaken && isCurrent(lease)) this.hold(activation);
+      if (isRefused && !isTaken && isCurrent(lease)) this.hold(activation);
     };
     await Promise.all(activations.map(one));
   }

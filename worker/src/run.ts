@@ -7,6 +7,8 @@
  *
  * A commit that is refused means that the lease is lost: the run ends, and nothing of it is true but what was committed.
  * One that finds the process paused or quarantined ends the lease itself; one that puts a failed message off leaves it.
+ * A turn that is given up because the worker leaves has come to nothing: the turns before it are made true, the state is
+ * stored, and the process is handed over with the message still in hand, as between two turns.
  */
 
 import type { ClusterClock } from "@genserverless/shared/cluster/clock.ts";
@@ -21,7 +23,7 @@ import { TurnEndedError } from "genserverless/runtime/turn-errors.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import type { Activation } from "./activation.ts";
 import { ActWriter } from "./acts.ts";
-import { Callbacks } from "./callbacks.ts";
+import { Callbacks, TurnGivenUp } from "./callbacks.ts";
 import type { Calls } from "./calls.ts";
 import { Ledger } from "./ledger.ts";
 import { openMessage } from "./message.ts";
@@ -57,6 +59,12 @@ export interface RunOptions extends Storing {
 /** `held`: it is paused or quarantined; `later`: a failed message waits for its next try. */
 export type RunEnd = "idle" | "stopped" | "asleep" | "left" | "lost" | "yielded" | "held" | "later";
 
+/** What ended a batch, and which of its messages are left. */
+interface Handled {
+  ending: Ending;
+  left: Fetched[];
+}
+
 const BATCH_MS = 5;
 /** How long a process may go on while others wait for its place. */
 const PLACE_MS = 100;
@@ -72,6 +80,7 @@ export class Run {
   readonly #options: RunOptions;
   readonly #callbacks: Callbacks;
   readonly #turns: Turns;
+  readonly #trace: TurnTrace;
   readonly #ledger = new Ledger();
   #isLost = false;
   #isWaiting = false;
@@ -93,6 +102,7 @@ export class Run {
       },
     });
     const trace = new TurnTrace(activation.lease.pid, options.tracer);
+    this.#trace = trace;
     this.#turns = new Turns({
       activation,
       callbacks: this.#callbacks,
@@ -116,6 +126,11 @@ export class Run {
     this.#callbacks.abandon();
   }
 
+  /** Gives up the turn under way, and no more: it is run again by whoever gets the process. */
+  giveUp(): void {
+    this.#callbacks.giveUp();
+  }
+
   async run(messages: Fetched[]): Promise<RunEnd> {
     const activation = this.#activation;
     const refusal = activation.isPrepared ? undefined : await prepare(activation, countDeaths(activation, messages));
@@ -123,10 +138,12 @@ export class Run {
     const placeEndsAt = performance.now() + PLACE_MS;
     let batch = messages;
     for (;;) {
-      const { ending, left } = await this.#handleBatch(batch);
+      const handled = await this.#handleBatch(batch);
       if (this.#meanwhile) await this.#meanwhile;
       if (this.#commitError) throw this.#commitError;
       if (this.#isLost) return "lost";
+      if (!handled) return await this.#leave();
+      const { ending, left } = handled;
       const yields = this.#options.hasBacklog() && performance.now() > placeEndsAt;
       const mayFetch = left.length === 0 && !ending.continueText && !yields && !this.#mustLeave();
       const committed = await this.#commit(ending, mayFetch ? activation.width : 0);
@@ -138,7 +155,7 @@ export class Run {
       batch = left.length > 0 ? left : committed.messages;
       if (batch.length > 0 || activation.continueText) continue;
       if (!ending.hibernates || committed.hasMail) return "idle";
-      return (await this.#sleep()) ? "asleep" : "idle";
+      return await this.#sleep();
     }
   }
 
@@ -158,7 +175,20 @@ export class Run {
     if (!(await this.#store())) return "lost";
     // Claimed anew at once, with the new module; no other worker needs to have it yet.
     if (!shouldLeave(activation)) return "lost";
-    return (await leases.handOver(activation.lease)) ? "left" : "lost";
+    return await this.#handOver();
+  }
+
+  /** A turn was given up: the ledger has those before it. */
+  async #leave(): Promise<RunEnd> {
+    const { continueText } = this.#activation;
+    const ending: Ending = { life: "", ...(continueText && { continueText }) };
+    if (!this.#ledger.isEmpty && !(await this.#commit(ending, 0))) return "lost";
+    return (await this.#store()) ? await this.#handOver() : "lost";
+  }
+
+  /** Where nobody else runs the module it is claimed anew. */
+  async #handOver(): Promise<RunEnd> {
+    return (await this.#options.leases.handOver(this.#activation.lease)) === "done" ? "left" : "lost";
   }
 
   #mustLeave(): boolean {
@@ -166,7 +196,18 @@ export class Run {
     return shouldLeave(this.#activation) || isOutdated(this.#activation);
   }
 
-  async #handleBatch(batch: Fetched[]): Promise<{ ending: Ending; left: Fetched[] }> {
+  /** Undefined where a turn was given up. */
+  async #handleBatch(batch: Fetched[]): Promise<Handled | undefined> {
+    try {
+      return await this.#takeTurns(batch);
+    } catch (error) {
+      if (!(error instanceof TurnGivenUp)) throw error;
+      this.#trace.giveUp();
+      return undefined;
+    }
+  }
+
+  async #takeTurns(batch: Fetched[]): Promise<Handled> {
     const { continueText } = this.#activation;
     if (continueText) {
       const ending = await this.#turns.continue(continueText);
@@ -218,8 +259,10 @@ export class Run {
     await this.#meanwhile;
   }
 
-  async #sleep(): Promise<boolean> {
-    return (await this.#store()) && (await this.#options.leases.passivate(this.#activation.lease));
+  async #sleep(): Promise<RunEnd> {
+    if (!(await this.#store())) return "lost";
+    const end = await this.#options.leases.passivate(this.#activation.lease);
+    return end === "done" ? "asleep" : end === "refused" ? "idle" : "lost";
   }
 
   #store(): Promise<boolean> {

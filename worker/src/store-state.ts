@@ -31,6 +31,7 @@ export async function commitState(
   const committed = await storing.leases.commit(lease, { ...request, version, stateText: recordText, isAhead });
   if (!committed) return undefined;
   lease.revision = committed.revision;
+  activation.turns += request.turns;
   if (recordText !== undefined) activation.noteStored(stateText, recordText);
   return committed;
 }

@@ -60,6 +60,11 @@ export class TurnTrace {
     });
   }
 
+  /** The turn came to nothing, and is run again. */
+  giveUp(): void {
+    if (this.isOn) this.#span.end({ attributes: { "genserverless.outcome": "given-up" } });
+  }
+
   end(result: TurnResult | { kind: "stops" }): void {
     if (this.isOn) this.#span.end(describeEnd(result));
   }

@@ -68,7 +68,7 @@ export class Turns {
   /** Runs handleContinue with what it is owed. */
   async continue(continueText: string): Promise<Ending> {
     const { activation } = this.#options;
-    const { module, continueDeaths, lease } = activation;
+    const { module, continueDeaths } = activation;
     const refusal = !module.handleContinue
       ? failWithoutHandler(module, "handleContinue")
       : continueDeaths >= MOST_DEATHS && failAfterDeaths(continueDeaths, `${module.name}.handleContinue ran`);
@@ -77,7 +77,8 @@ export class Turns {
       return { life: "" };
     }
     const content: unknown = JSON.parse(continueText);
-    const id = `continue ${lease.revision}`;
+    // The same wherever it is run again: a store in between raises the revision, and counts no turn.
+    const id = `continue ${activation.turns}`;
     const occasion = { id, messageId: "", attempt: 1, chain: [], deadline: undefined, content };
     const { result, effects } = await this.#take("handleContinue", occasion);
     if (result.kind === "goes-on") return this.#settling.goOn(result, effects, "");
@@ -218,10 +219,10 @@ export class Turns {
 
   async #take(callback: ReturningCallback, occasion: Occasion, message?: Message): Promise<Taken> {
     const { activation, callbacks, ledger, meter, trace } = this.#options;
-    ledger.noteTurn();
     const waitMs = this.#findWait(message);
     const startedAt = performance.now();
     const taken = await callbacks.take(callback, this.#trace(callback, occasion, message));
+    ledger.noteTurn();
     trace.end(taken.result);
     const { pid } = activation.lease;
     const isFailed = taken.result.kind === "fails";

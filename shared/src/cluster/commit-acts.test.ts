@@ -127,7 +127,7 @@ test("a process that sleeps is woken by its timer, also where its worker has end
   const held = await bench.startProcess();
   const [id, act] = arm(held, 40);
   await bench.commit(held.lease, [], { acts: [act] });
-  assert.equal(await bench.leases.passivate(held.lease), true);
+  assert.equal(await bench.leases.passivate(held.lease), "done");
   const heir = await bench.joinWorker(held.pid.split("/")[0] ?? "");
   await evictSession(bench.link, keys, held.session);
   await untilRung({ ...held, session: heir });
@@ -267,7 +267,7 @@ test("ties are there for the next owner, and go with the life", async () => {
 test("a lease that was given up leaves no trace that would blame its session later", async () => {
   const held = await bench.startProcess();
   const heir = await bench.joinWorker(held.pid.split("/")[0] ?? "");
-  assert.equal(await bench.leases.handOver(held.lease), true);
+  assert.equal(await bench.leases.handOver(held.lease), "done");
   await evictSession(bench.link, keys, heir);
   assert.equal((await bench.readRecord(held.pid))["c"], undefined);
 });

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertNoChildLeft } from "../../../test/tools/child.ts";
 import { until } from "../../../test/tools/until.ts";
+import { newMessageId } from "../process/message.ts";
 import type { Pid } from "../process/pid.ts";
 import { ClusterError } from "../service/errors.ts";
 import { Control } from "./control.ts";
+import { seal } from "./envelope.ts";
 import { evictSession } from "./eviction.ts";
 import type { Fetched } from "./leases.ts";
 import { Outboxes } from "./outbox.ts";
@@ -119,7 +121,7 @@ test("a pause whose publication is lost is found on the next beat, by the busy s
 
 test("a paused process that slept is resumed by a live worker, or waits for one", async () => {
   const { pid, session, lease } = await bench.startProcess();
-  assert.equal(await bench.leases.passivate(lease), true);
+  assert.equal(await bench.leases.passivate(lease), "done");
   await control.pause(pid);
   const id = await bench.send(pid, 1);
   await evictSession(bench.link, keys, session);
@@ -294,6 +296,45 @@ test("a timer's tick that is skipped takes its timer with it", async () => {
   await control.pause(pid);
   await bench.putDown(held);
   assert.deepEqual(await control.skip(pid, undefined), { messageId: id, kind: "info", timer: 'tick "a"' });
+  const { i } = await bench.readRecord(pid);
+  assert.equal(await bench.link.call("exists", keys.own(lease.partition, `${pid}@${i}`)), 0);
+});
+
+test("an earlier tick that is skipped leaves the timer that was set anew, and says nothing of it", async () => {
+  const held = await bench.startProcess();
+  const { pid, lease } = held;
+  const [earlier, later] = [newMessageId(lease.partition), newMessageId(lease.partition)];
+  const envelope = seal('"tick"', { timer: "x" });
+  const tie = JSON.stringify({ id: later, dueAt: Date.now() + 60_000, messageText: `"id":"${earlier}"` });
+  await bench.commit(lease, [], {
+    acts: [
+      ["arm", earlier, Date.now() - 1, envelope],
+      ["arm", later, Date.now() + 60_000, envelope],
+      ["tie", "t:x", tie],
+    ],
+    width: 0,
+  });
+  await control.pause(pid);
+  await bench.putDown(held);
+  assert.deepEqual(await control.skip(pid, undefined), { messageId: earlier, kind: "info" });
+  const { i } = await bench.readRecord(pid);
+  assert.equal(await bench.link.call("hget", keys.own(lease.partition, `${pid}@${i}`), "t:x"), tie);
+});
+
+test("a tick that is skipped takes its timer with it, also where no script can read its message", async () => {
+  const held = await bench.startProcess();
+  const { pid, lease } = held;
+  const id = newMessageId(lease.partition);
+  await bench.commit(lease, [], {
+    acts: [
+      ["arm", id, Date.now() - 1, seal('"\\ud83d"', { timer: "x" })],
+      ["tie", "t:x", JSON.stringify({ id, dueAt: 1 })],
+    ],
+    width: 0,
+  });
+  await control.pause(pid);
+  await bench.putDown(held);
+  assert.deepEqual(await control.skip(pid, undefined), { messageId: id, kind: "info", timer: "x" });
   const { i } = await bench.readRecord(pid);
   assert.equal(await bench.link.call("exists", keys.own(lease.partition, `${pid}@${i}`)), 0);
 });

@@ -410,9 +410,9 @@ test("hands a process over between turns, fenced, with its mail", async () => {
   const { pid, session, lease } = await aProcess();
   const heir = await joinWorker(pid.split("/")[0] as string);
   const [, id] = await send(pid, 1);
-  assert.equal(await leases.handOver({ ...lease, revision: lease.revision + 1 }), false);
-  assert.equal(await leases.handOver(lease), true);
-  assert.equal(await leases.handOver(lease), false);
+  assert.equal(await leases.handOver({ ...lease, revision: lease.revision + 1 }), "lost");
+  assert.equal(await leases.handOver(lease), "done");
+  assert.equal(await leases.handOver(lease), "lost");
   assert.equal(await leases.commit(lease, commitOf([])), undefined);
   assert.equal((await leases.claim(pid, session, lease.epoch, 10)).verdict, "moved");
   assert.deepEqual(
@@ -424,16 +424,28 @@ test("hands a process over between turns, fenced, with its mail", async () => {
 test("puts an idle process to sleep, never one with mail, and leaves little of it", async () => {
   const { pid, session, lease } = await aProcess();
   const [, id] = await send(pid, 1);
-  assert.equal(await leases.passivate(lease), false);
+  assert.equal(await leases.passivate(lease), "refused");
   await claim(pid, session, lease.epoch);
   const committed = await leases.commit(lease, commitOf([id], { stateText: "1" }));
   assert.ok(committed);
   lease.revision = committed.revision;
-  assert.equal(await leases.passivate(lease), true);
+  assert.equal(await leases.passivate(lease), "done");
   assert.deepEqual(await link.call("keys", `*q:${pid}@*`), []);
   const [, next] = await send(pid, 2);
   const claimed = await claim(pid, session);
   assert.deepEqual([claimed.stateText, claimed.messages.map((message) => message.id)], ["1", [next]]);
+});
+
+test("tells a lease that is lost from one that is not to be given up now", async () => {
+  const { pid, session, lease } = await aHeldProcess();
+  assert.equal(await leases.handOver(lease), "refused", "nobody else runs the module");
+  assert.equal(await leases.passivate({ ...lease, epoch: "999" }), "lost");
+  await send(pid, 1);
+  assert.equal(await leases.passivate(lease), "refused");
+  const heir = await joinWorker(pid.split("/")[0] as string);
+  await evictSession(link, keys, session);
+  await claim(pid, heir);
+  assert.deepEqual([await leases.passivate(lease), await leases.handOver(lease)], ["lost", "lost"]);
 });
 
 test("a stop detaches the mailbox: what is left is answered, and the next life knows nothing of it", async () => {
@@ -474,7 +486,7 @@ test("a stop with its state kept leaves it to the next start", async () => {
 test("a delayed message is rung when it is due, also for a process that sleeps", async (t) => {
   const { pid, session, lease } = await aProcess();
   const [, id] = await send(pid, "later", { delayMs: 30 });
-  assert.equal(await leases.passivate(lease), true);
+  assert.equal(await leases.passivate(lease), "done");
   const dueInMs = await leases.ring(lease.partition);
   assert.ok(dueInMs > 0 && dueInMs <= 30, `due in ${dueInMs} ms`);
   await t.waitFor(async () => {
@@ -561,7 +573,7 @@ test("what an ended session held without mail goes to sleep, and its mailbox's b
 test("a delayed message that is taken back from a sleeping process leaves nothing", async () => {
   const { pid, lease } = await aProcess();
   const [, id] = await send(pid, "never", { delayMs: 60_000 });
-  assert.equal(await leases.passivate(lease), true);
+  assert.equal(await leases.passivate(lease), "done");
   const cancelled = await link.run<string>(
     "cancel",
     [keys.outcome(lease.partition, id)],

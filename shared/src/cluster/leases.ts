@@ -137,6 +137,9 @@ export interface Committed {
   heldBack: string;
 }
 
+/** What came of giving a process up: `lost`, the lease was not held any more; `refused`, it is held as before. */
+export type GivenUp = "done" | "lost" | "refused";
+
 type RawMessage = [
   id: string,
   kind: MessageKind,
@@ -257,20 +260,21 @@ export class Leases {
     };
   }
 
-  /** Gives the process to another worker, between turns. False where the lease was lost or a message is in hand. */
-  handOver(lease: Lease): Promise<boolean> {
+  /** Gives the process to another worker, between turns. `refused` where nobody else runs its module. */
+  handOver(lease: Lease): Promise<GivenUp> {
     return this.#giveUp("hand-over", lease);
   }
 
-  /** Puts an idle process to sleep. False where the lease was lost or there is mail. */
-  passivate(lease: Lease): Promise<boolean> {
+  /** Puts an idle process to sleep. `refused` where there is mail, or the mailbox is held back. */
+  passivate(lease: Lease): Promise<GivenUp> {
     return this.#giveUp("passivate", lease);
   }
 
-  async #giveUp(script: "hand-over" | "passivate", lease: Lease): Promise<boolean> {
+  async #giveUp(script: "hand-over" | "passivate", lease: Lease): Promise<GivenUp> {
     const { pid, partition, session, epoch, revision } = lease;
     const args = [this.#keys.base(partition), pid, session, epoch, revision];
-    return (await this.#link.run<number>(script, [this.#keys.process(partition, pid)], args)) === 1;
+    const answer = await this.#link.run<number>(script, [this.#keys.process(partition, pid)], args);
+    return answer === 1 ? "done" : answer === 0 ? "lost" : "refused";
   }
 
   /** Answers what is left in the mailboxes of ended incarnations of a partition. */

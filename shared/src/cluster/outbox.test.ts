@@ -339,3 +339,70 @@ test("what a session has sent goes on after its end", async () => {
     { withinMs: 5_000, everyMs: 100, what: "what was left behind for a second is delivered" },
   );
 });
+
+test("an entry that no script can read is dropped and named, and costs neither those before it nor those behind", async () => {
+  const [sender, target] = [await bench.startProcess(), await bench.startProcess()];
+  const isHalf = { pid: sender.pid, reason: "\ud83d" };
+  const name = await commitAll(
+    sender,
+    send("cast", target.pid, 1),
+    send("exit", target.pid, isHalf),
+    send("link", target.pid, { pid: sender.pid, ref: { no: "ref" } }),
+    send("cast", target.pid, 2),
+  );
+  await deliverOnly(sender, target.pid, name);
+  assert.deepEqual(await contentsOf(target.pid), [1, 2]);
+  assert.equal(await bench.link.call("exists", keys.watch(keys.partitionOf(target.pid), target.pid)), 0);
+  await deliver(sender);
+  assert.deepEqual(await contentsOf(target.pid), [1, 2]);
+
+  await commitAll(sender, send("exit", target.pid, isHalf));
+  await deliver(sender);
+  const told = undeliverable.filter(({ pid }) => pid === target.pid).map(({ reason }) => reason);
+  assert.deepEqual(told, ["invalid"]);
+});
+
+test("an answer that is early is kept until its call is settled, in whatever way, and becomes the outcome of one that is deferred", async () => {
+  const [asked, other] = [await bench.startProcess(), await bench.startProcess()];
+  const { partition, pid } = asked.lease;
+  const early = async () => await bench.link.call<string[]>("hkeys", keys.deferred(partition, await outboxOf(asked)));
+  const [deferred, replied, failed, taken, skipped] = [
+    await bench.send(pid, 1, { kind: "call" }),
+    await bench.send(pid, 1, { kind: "call" }),
+    await bench.send(pid, 1, { kind: "call" }),
+    await bench.send(pid, 1, { kind: "call" }),
+    await bench.send(pid, 1, { kind: "call" }),
+  ];
+  const ids = [deferred, replied, failed, taken, skipped];
+  await commitAll(other, ...ids.map((id) => send("reply", pid, { status: "done", reply: "early" }, id)));
+  await deliver(other);
+  assert.deepEqual((await early()).sort(), [...ids].sort());
+
+  await defer(asked, deferred);
+  assert.deepEqual(await bench.readOutcome(deferred), { status: "done", reply: "early" });
+  const bytes = Buffer.byteLength(seal("1"));
+  assert.ok(await bench.commit(asked.lease, [replied], { bytes, width: 0 }));
+  assert.ok(await bench.commit(asked.lease, [failed], { bytes, width: 0 }, "dead"));
+  assert.deepEqual((await early()).sort(), [taken, skipped].sort());
+
+  const partitionKeys = [keys.base(partition), skipped];
+  await bench.link.run("pause", [keys.process(partition, pid)], [keys.base(partition), pid]);
+  await bench.putDown(asked);
+  assert.equal(await bench.link.run("cancel", [keys.outcome(partition, skipped)], partitionKeys), "dropped");
+  const skip = [keys.base(partition), pid, newMessageId(partition), "", 60_000, taken];
+  assert.equal((await bench.link.run<[string]>("skip", [keys.process(partition, pid)], skip))[0], "skipped");
+  assert.deepEqual(await early(), []);
+});
+
+test("an answer to a call of a life that has ended is kept nowhere", async () => {
+  const [asked, other] = [await bench.startProcess(), await bench.startProcess()];
+  for (let cast = 0; cast < 200; cast++) await bench.send(asked.pid, 1);
+  const call = await bench.send(asked.pid, 1, { kind: "call" });
+  const before = await outboxOf(asked);
+  assert.equal((await bench.commit(asked.lease, [], { life: "stopped" }))?.isSwept, false);
+  await commitAll(other, send("reply", asked.pid, { status: "done", reply: 1 }, call));
+  await deliver(other);
+  assert.equal(await bench.link.call("exists", keys.deferred(asked.lease.partition, before)), 0);
+  await bench.leases.sweep(asked.lease.partition);
+  assert.equal((await bench.readOutcome(call))?.error?.code, "no_process");
+});

@@ -46,6 +46,7 @@ if fields[1] == string.match(name, "@(.+)$") then
     call("HDEL", record, "n", "z", "w")
   end
 end
+call("HDEL", base .. "defer:" .. name, id)
 count("queued", -1)
 if isDelayed then
   count("delayed", -1)

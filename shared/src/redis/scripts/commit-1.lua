@@ -29,7 +29,7 @@ local pid, session, epoch, revision = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local width, life = tonumber(ARGV[6]), ARGV[12]
 local mine = base .. "busy:" .. session
 
-local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "n", "z", "x", "w", "t", "s", "q", "p", "l", "m")
+local record = call("HMGET", KEYS[1], "o", "e", "r", "i", "n", "z", "x", "w", "t", "s", "q", "p", "l", "m", "E")
 if record[1] ~= session then
   return { "refused", "session" }
 end
@@ -98,6 +98,9 @@ for index = 1, handled do
       answerDeferred(name, id, string.sub(early, 2))
     end
   else
+    if record[15] then
+      call("HDEL", base .. "defer:" .. name, id)
+    end
     settle(id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 3])
   end
 end
@@ -252,7 +255,7 @@ local function endIncarnation()
     call("ZREM", base .. "index", pid)
   else
     call("HSET", KEYS[1], "s", "stopped", "o", "", "b", "0", "n", 0, "z", 0)
-    call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "y", "p", "f", "h")
+    call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "y", "p", "f", "h", "E")
     count("stopped", 1)
   end
   local swept = sweepQueue(name, 200)

@@ -9,6 +9,10 @@
 -- The last number is kept for `STREAM_MS` after its last use; entries older than that, less an hour, are dropped
 -- (`expired`), for whether they were taken is no longer known.
 --
+-- An entry that cannot be done – its message is no JSON that Lua reads, another tool has made something else of a key – is
+-- dropped (`invalid`) and costs no other one: where the script failed instead, what it had done until then would stay and its
+-- number would not, and every repeat would do it again. The acts read before they write, so what cannot be read leaves nothing.
+--
 -- A target that is not there: its message is dropped and named in the answer; a monitor gets its DOWN and a link its exit
 -- signal, reason noproc, through this partition's own outbox. An exit signal `kill` is no mail: it ends its target here.
 --
@@ -147,7 +151,9 @@ local DO = {
     end
   end,
   reply = function(_, target, id, _, options, envelope)
-    answerDeferred(target .. "@" .. (call("HGET", recordOf(target), "i") or ""), options, contentOf(envelope))
+    if isThere(target) then
+      answerDeferred(queueName(target, call("HGET", recordOf(target), "i")), options, contentOf(envelope))
+    end
   end,
 }
 
@@ -159,7 +165,9 @@ for index = 5, #ARGV do
     if now - tonumber(at) > EXPIRES_MS then
       drop(target, id, "expired")
     else
-      DO[kind](kind, target, id, delay, options, envelope)
+      if not pcall(DO[kind], kind, target, id, delay, options, envelope) then
+        drop(target, id, "invalid")
+      end
     end
   end
 end

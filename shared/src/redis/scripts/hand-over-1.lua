@@ -6,7 +6,7 @@
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, epoch, revision
--- Returns 1, or 0 where the lease was not held any more, or nobody else runs the module.
+-- Returns 1; 0 where the lease was not held any more; -1 where nobody else runs the module.
 --@include partition
 
 local pid, session = ARGV[2], ARGV[3]
@@ -20,7 +20,7 @@ if heir == session then
   heir = pickWorker(module)
 end
 if heir == session then
-  return 0
+  return -1
 end
 call("SREM", base .. "busy:" .. session, pid)
 call("SREM", base .. "held:" .. session, pid)

@@ -7,7 +7,7 @@
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, epoch, revision
--- Returns 1, or 0 where the lease was not held any more, mail was there, or the mailbox is held back.
+-- Returns 1; 0 where the lease was not held any more; -1 where mail was there, or the mailbox is held back.
 --@include partition
 --@include queue
 
@@ -17,11 +17,11 @@ if record[1] ~= session or record[2] ~= ARGV[4] or record[3] ~= ARGV[5] then
   return 0
 end
 if record[5] == "1" or record[6] ~= "alive" or record[7] then
-  return 0
+  return -1
 end
 local queue = queueOf(queueName(pid, record[4]))
 if record[9] or call("EXISTS", queue .. "wait", queue .. "active", queue .. "prioritized") > 0 then
-  return 0
+  return -1
 end
 clearBooks(queue)
 call("SREM", base .. "held:" .. session, pid)

@@ -1,8 +1,8 @@
 -- Drops what would be handled next of a process that is held back by a person: the continuation that it is owed, else the
 -- message at the head. Whoever waits for that message is told `skipped`.
 --
--- A timer's tick takes its timer with it, a DOWN its monitor, an exit signal and an unlink the references of the link that
--- they name: each would otherwise stand in the books for ever.
+-- A timer's tick takes its timer with it, unless that was set anew since; a DOWN its monitor, an exit signal and an unlink
+-- the references of the link that they name: each would otherwise stand in the books for ever.
 --
 -- Atomic because: the head may be another one by the time that it is dropped. Refused while a live worker may have the
 -- process in memory: it ends its lease at once, or when its turn has ended. What a dead worker had in hand is at the head.
@@ -71,17 +71,27 @@ if kind == "start" then
   return { "start" }
 end
 
+local function decode(text)
+  local isDecoded, decoded = pcall(cjson.decode, text)
+  return isDecoded and type(decoded) == "table" and decoded or {}
+end
+
+local own = base .. "own:" .. name
+
 -- The tie that a message is about, or nil; of a timer its name, of a link the other and the references that the message
--- names. `m` stands last in an envelope.
+-- names. `m` stands last in an envelope; what is before it can be read whatever the message is.
 local function tieOf()
-  local isDecoded, decoded = pcall(cjson.decode, envelope)
-  if not isDecoded or type(decoded) ~= "table" then
+  local timer = decode((string.match(envelope, '^(.-),"m":') or "") .. "}").t
+  if type(timer) == "string" then
+    local isItsOwn = string.find(call("HGET", own, "t:" .. timer) or "", '"id":"' .. id .. '"', 1, true)
+    if isItsOwn then
+      return "t:" .. timer, timer
+    end
     return nil
   end
-  local content = type(decoded.m) == "table" and decoded.m or {}
-  if type(decoded.t) == "string" then
-    return "t:" .. decoded.t, decoded.t
-  elseif kind == "down" and type(content.ref) == "string" then
+  local message = decode(envelope).m
+  local content = type(message) == "table" and message or {}
+  if kind == "down" and type(content.ref) == "string" then
     return "m:" .. content.ref
   elseif (kind == "exit" or kind == "unlink") and type(content.refs) == "table" and type(content.pid) == "string" then
     local refs = {}
@@ -99,6 +109,7 @@ else
   call("ZREM", queue .. "prioritized", id)
 end
 call("DEL", queue .. id)
+call("HDEL", base .. "defer:" .. name, id)
 call("HSET", KEYS[1], "n", math.max(0, tonumber(record[7] or 0) - 1), "z", math.max(0, tonumber(record[8] or 0) - #envelope))
 if wasInHand then
   -- Whoever was beside it in that hand is not to blame.
@@ -111,7 +122,6 @@ else
 end
 local tie, timer, linked, refs = tieOf()
 if tie then
-  local own = base .. "own:" .. name
   local left = ""
   if linked then
     --@include links

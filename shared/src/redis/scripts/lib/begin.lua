@@ -12,7 +12,7 @@ local function begin(key, pid, id, envelope, hash, options, stored, worker, now)
   end
   call("HSET", key, "s", "starting", "i", incarnation, "o", worker or "", "b", "1", "n", 1, "z", #envelope, "y", id,
     "a", now, "u", now)
-  call("HDEL", key, "w", "x", "k", "q", "j", "c", "g", "p", "f", "l", "h")
+  call("HDEL", key, "w", "x", "k", "q", "j", "c", "g", "p", "f", "l", "h", "E")
   if options ~= "" then
     call("HSET", key, "g", options)
   end

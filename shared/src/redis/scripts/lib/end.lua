@@ -28,7 +28,7 @@ local function endLife(key, pid, reason, keepsState, now)
   if isKept then
     call("HSET", key, "s", "stopped", "o", "", "b", "0", "n", 0, "z", 0)
     -- Without its epoch: a start keeps what it does not write, and a late commit of this life must fit no other.
-    call("HDEL", key, "e", "w", "x", "k", "q", "j", "c", "y", "p", "f", "h", "l")
+    call("HDEL", key, "e", "w", "x", "k", "q", "j", "c", "y", "p", "f", "h", "l", "E")
     count("stopped", 1)
   else
     call("DEL", key)

@@ -56,12 +56,14 @@ local function sendReplies()
 end
 
 -- Answers a call whose reply was deferred; the first answer counts. An answer that comes before the turn which defers it has
--- committed – another process was told of it by a call – is kept, behind an equals sign, until then.
+-- committed – another process was told of it by a call – is kept, behind an equals sign, until the call is settled in whatever
+-- way; `E` of the record says that there has been one.
 local function answerDeferred(name, id, outcome)
   local defer = base .. "defer:" .. name
   local waiting = call("HGET", defer, id)
-  if not waiting and string.sub(call("GET", outcomeKey(id)) or "", 1, 2) == "q|" then
+  if not waiting and string.match(call("GET", outcomeKey(id)) or "", "^q|[^|]*|(.+)$") == name then
     call("HSET", defer, id, "=" .. outcome)
+    call("HSET", base .. "proc:" .. string.match(name, "^[^@]+"), "E", "1")
   end
   if not waiting or string.sub(waiting, 1, 1) == "=" then
     return
