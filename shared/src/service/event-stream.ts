@@ -20,6 +20,8 @@ export interface EventStreamOptions {
   headers?: Readonly<Record<string, string>>;
   /** Asked before each write, the comment line included. One that throws says no. */
   mayListen?: () => boolean;
+  /** How long a reader may stay far behind before it is cut off, in ms. */
+  mostBehindMs?: number;
 }
 
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" };
@@ -34,12 +36,15 @@ export class EventStream {
   readonly #res: ServerResponse;
   readonly #mayListen: () => boolean;
   readonly #timer: NodeJS.Timeout;
-  /** Since when it has been too far behind. */
+  readonly #mostBehindMs: number;
+  /** Since when it has been far behind. */
   #behindSince: number | undefined;
 
   /** Begins the answer. Over one whose reader has left already, the stream is closed from the start. */
-  constructor(res: ServerResponse, { headers = {}, mayListen = () => true }: EventStreamOptions = {}) {
+  constructor(res: ServerResponse, options: EventStreamOptions = {}) {
+    const { headers = {}, mayListen = () => true, mostBehindMs = MOST_BEHIND_MS } = options;
     this.#res = res;
+    this.#mostBehindMs = mostBehindMs;
     this.#mayListen = mayListen;
     // So that nobody between takes the connection for dead, and a reader that is gone is noticed.
     this.#timer = setInterval(() => this.#write(":\n\n"), ALIVE_EVERY_MS);
@@ -88,7 +93,7 @@ export class EventStream {
   #isTooFarBehind(): boolean {
     if (this.#res.writableLength <= MOST_BEHIND_BYTES) this.#behindSince = undefined;
     else this.#behindSince ??= performance.now();
-    return this.#behindSince !== undefined && performance.now() - this.#behindSince > MOST_BEHIND_MS;
+    return this.#behindSince !== undefined && performance.now() - this.#behindSince > this.#mostBehindMs;
   }
 
   #isAllowed(): boolean {
