@@ -97,12 +97,13 @@ test("a timer's tick, a DOWN and an exit signal come back as the infos that they
         )
       )?.messages ?? [];
   }
-  const contents = rest.map(({ id, kind, envelope }) => [id, kind, (JSON.parse(envelope) as { m: unknown }).m]);
-  assert.deepEqual(contents, [
-    [down[0], "info", { type: "DOWN", ref: "r", pid: "a/b", reason: "normal" }],
-    [exit[0], "info", { type: "EXIT", pid: "a/b", reason: "broke" }],
-    [tick, "info", "tick"],
-  ]);
+  const contents = new Map(rest.map(({ id, envelope }) => [id, (JSON.parse(envelope) as { m: unknown }).m]));
+  // Those that failed within one millisecond come back in any order.
+  assert.equal(rest.length, 3);
+  assert.ok(rest.every(({ kind }) => kind === "info"));
+  assert.deepEqual(contents.get(down[0] ?? ""), { type: "DOWN", ref: "r", pid: "a/b", reason: "normal" });
+  assert.deepEqual(contents.get(exit[0] ?? ""), { type: "EXIT", pid: "a/b", reason: "broke" });
+  assert.equal(contents.get(tick), "tick");
   assert.ok(rest.every(({ envelope }) => !envelope.includes('"t":')));
 });
 
