@@ -45,7 +45,8 @@ async function readOsPids() {
 
 /** Every key that does not expire by itself with a digest of what it holds, and every process. */
 async function takePicture() {
-  const keys = (await redis.keys("*")).sort();
+  // The log tells what nodes do by themselves, too.
+  const keys = (await redis.keys("*")).filter((key) => !key.endsWith(":logs")).sort();
   const contents = await Promise.all(keys.map((key) => Promise.all([redis.pttl(key), redis.dumpBuffer(key)])));
   const lasting = keys.flatMap((key, index) => {
     const [ttlMs, dump] = contents[index] ?? [];
