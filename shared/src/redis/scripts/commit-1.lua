@@ -52,13 +52,7 @@ if handled > 0 then
 end
 
 -- From here on nothing may fail: what a script has written is not rolled back.
-local told = false
-if record[14] then
-  --@include history
-  if isFollowed(record[14], clock()) then
-    told = {}
-  end
-end
+local told = record[14] and {}
 local turns, messagesLeft, bytesLeft = tonumber(record[9] or 0), tonumber(record[5] or 0), tonumber(record[6] or 0)
 local suspects, delayed = tonumber(record[7] or 0), tonumber(record[8] or 0)
 local now = clock()
@@ -121,7 +115,7 @@ end
 if told then
   --@include history
   local isShown = ARGV[8] == "1" and #ARGV[7] <= MOST_STATE and string.sub(ARGV[7], 1, 1) ~= "@"
-  tellFollowers(pid, record[14], {
+  tellFollowers(KEYS[1], pid, record[14], now, {
     "i", record[4], "r", nextRevision, "t", turns + tonumber(ARGV[14]), "m", handled > 0 and cjson.encode(told) or "[]",
     "d", isShown and ARGV[7] or "", "z", ARGV[8] == "1" and #ARGV[7] or 0,
   })

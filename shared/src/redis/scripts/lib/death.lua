@@ -8,9 +8,7 @@ local function announceDeath(key, pid, name, reason, now)
   local followed = call("HGET", key, "m")
   if followed then
     --@include history
-    if isFollowed(followed, now) then
-      tellFollowers(pid, followed, { "i", string.match(name, "@(%d+)$"), "e", reason })
-    end
+    tellFollowers(key, pid, followed, now, { "i", string.match(name, "@(%d+)$"), "e", reason })
   end
   local number = tonumber(call("HGET", key, "l") or 0)
   local before = number

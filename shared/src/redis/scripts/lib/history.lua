@@ -3,12 +3,12 @@
 local MOST_ENTRIES = 500
 local MOST_STATE = 65536
 
-local function isFollowed(followed, now)
-  return followed and now < (tonumber(followed) or 0)
-end
-
--- `fields` are those of one entry.
-local function tellFollowers(pid, followed, fields)
+-- `fields` are those of one entry. A mark that has lapsed is taken away.
+local function tellFollowers(record, pid, followed, now, fields)
+  if now >= (tonumber(followed) or 0) then
+    call("HDEL", record, "m")
+    return
+  end
   local key = base .. "history:" .. pid
   call("XADD", key, "MAXLEN", "~", MOST_ENTRIES, "*", unpack(fields))
   call("PEXPIREAT", key, followed)
