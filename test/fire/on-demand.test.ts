@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Pid } from "@genserverless/shared/process/pid.ts";
+import { Keys } from "@genserverless/shared/redis/keys.ts";
 import type { ActorState, Step } from "../contract/actor.ts";
 import { audit } from "../tools/audit.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
@@ -87,6 +89,24 @@ test("PG 2.3 bug 2: 1,000 processes that fall asleep at once disturb nobody, and
   }
   const redis = cluster.redis.connect();
   await until(async () => (await audit(redis, cluster.keyPrefix, 64)).length === 0, SOON);
+});
+
+test("a wake-up that comes after its process has fallen asleep does not keep it awake", async () => {
+  const pid = "mapper/woken";
+  const redis = cluster.redis.connect();
+  const keys = new Keys(cluster.keyPrefix, 64);
+  const partition = keys.partitionOf(pid as Pid);
+  const readEpoch = async () => Number(await redis.get(`${keys.base(partition)}epoch`));
+  const isAsleep = async () => (await client.read(pid)).body["owner"] === null;
+  await client.start("mapper", "woken");
+  await client.cast(pid, ["a", 1]);
+  await until(isAsleep, SOON);
+  const before = await readEpoch();
+  const [session] = await redis.hkeys(keys.live(partition));
+  assert.ok(session);
+  await redis.publish(keys.wakeChannel(session), pid);
+  await until(async () => (await readEpoch()) > before, { ...SOON, what: "the worker claims it" });
+  await until(isAsleep, { withinMs: 30_000 });
 });
 
 /** Calls one that stays awake, and now and then one that is about to fall asleep, until all of the others are asleep. */

@@ -240,7 +240,11 @@ export class Host {
         return;
       }
     }
-    if (claimed.messages.length === 0 && !activation.continueText) return;
+    if (claimed.messages.length === 0 && !activation.continueText) {
+      // A wake-up that came late: it is put back to sleep, as if it had not been touched.
+      if (!isRenewal && (await leases.passivate(activation.lease)) !== "refused") this.#residents.forget(pid);
+      return;
+    }
     if (isRenewal) activation.adaptWidth(claimed.messages);
     await this.#run(activation, claimed.messages, mine);
   }
