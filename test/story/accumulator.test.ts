@@ -16,7 +16,13 @@ after(async () => {
   assertNoChildLeft();
 });
 
-/** What the worker has logged about a process, without the log's own fields. */
+/** What the worker has logged about a process that has ended, to its last line, without the log's own fields. */
+async function untilTold(pid: string): Promise<Record<string, unknown>[]> {
+  const isLast = ({ pid: logged, msg }: Record<string, unknown>) => logged === pid && msg === "accumulator terminate";
+  await Promise.all(cluster.workers.map((worker) => worker.untilRecord(isLast, { withinMs: 60_000 })));
+  return linesOf(pid);
+}
+
 function linesOf(pid: string): Record<string, unknown>[] {
   const records = cluster.workers.flatMap((worker) => worker.records);
   return records
@@ -50,8 +56,8 @@ test("GS-4, GS-8, GS 1.8.5: a stop answers normal, after terminate has run", asy
   assert.deepEqual([status, body], [200, { reason: "normal" }]);
 });
 
-test("GS-15: the worker's log tells it in order: init, two casts, terminate", () => {
-  assert.deepEqual(linesOf(ALICE), [
+test("GS-15: the worker's log tells it in order: init, two casts, terminate", async () => {
+  assert.deepEqual(await untilTold(ALICE), [
     { msg: "accumulator init", initial: 100 },
     { msg: "accumulator cast", val: 10, acc: 110, count: 1 },
     { msg: "accumulator cast", val: 20, acc: 130, count: 2 },
@@ -77,7 +83,12 @@ test("GS-4, GS 1.7.2: a stop runs after the casts that were sent before it", asy
   await client.start("accumulator", "queued", { args: 0 });
   for (let value = 1; value <= 5; value++) await client.cast(pid, value);
   await client.stop(pid);
-  assert.deepEqual(linesOf(pid).at(-1), { msg: "accumulator terminate", reason: "normal", final: 15, count: 5 });
+  assert.deepEqual((await untilTold(pid)).at(-1), {
+    msg: "accumulator terminate",
+    reason: "normal",
+    final: 15,
+    count: 5,
+  });
 });
 
 test("GS-6, GS 1.8.8: an init that declines leaves no process and runs no terminate", async () => {
