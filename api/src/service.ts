@@ -19,7 +19,6 @@ import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
-import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import { createApp } from "./app.ts";
@@ -55,7 +54,7 @@ export class ApiService implements Part {
     const rulesOf = (module: string) => modules().get(module);
     const isStorageFull = () => storage.isFull;
     const resolveState = (pid: Pid, reference: string) => stores.resolve(pid, reference);
-    const wipeState = (pid: Pid, reference: string) => stores.wipe(pid, incarnationOf(pid, reference), reference);
+    const wipeState = (pid: Pid, reference: string) => stores.forget(pid, reference);
     const outboxes = new Outboxes({ link, keys, events, wipeState });
     const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes };
     const tracing = new RequestTracing(tracer);

@@ -28,7 +28,7 @@ import {
   type TieChange,
   toOccasion,
 } from "./settling.ts";
-import type { TurnTrace } from "./turn-trace.ts";
+import type { TurnStart, TurnTrace } from "./turn-trace.ts";
 
 export interface TurnsOptions extends SettlingOptions {
   meter: Meter;
@@ -147,7 +147,7 @@ export class Turns {
     const { activation, ledger, trace } = this.#options;
     if (message.deaths >= MOST_DEATHS) return this.#settling.bury(message);
     const { reason } = message.content as { reason: string };
-    const occasion = this.#trace("terminate", toOccasion(message), message);
+    const occasion = this.#trace("terminate", toOccasion(message), message, this.#findWait(message));
     const ending = await this.#settling.terminate(reason, occasion, activation.state, []);
     trace.end({ kind: "stops" });
     ledger.settle(message, JSON.stringify({ reason }));
@@ -221,7 +221,7 @@ export class Turns {
     const { activation, callbacks, ledger, meter, trace } = this.#options;
     const waitMs = this.#findWait(message);
     const startedAt = performance.now();
-    const taken = await callbacks.take(callback, this.#trace(callback, occasion, message));
+    const taken = await callbacks.take(callback, this.#trace(callback, occasion, message, waitMs));
     ledger.noteTurn();
     trace.end(taken.result);
     const { pid } = activation.lease;
@@ -238,11 +238,11 @@ export class Turns {
   }
 
   /** Begins the span of a turn. What is asked for on its occasion follows from it. */
-  #trace(callback: ReturningCallback | "terminate", occasion: Occasion, message: Message | undefined): Occasion {
+  #trace(callback: TurnStart["callback"], occasion: Occasion, message?: Message, waitMs?: number): Occasion {
     const { activation, trace } = this.#options;
     if (!trace.isOn) return occasion;
     const { attempt } = occasion;
-    trace.begin({ module: activation.module.name, callback, attempt, message, waitMs: this.#findWait(message) });
+    trace.begin({ module: activation.module.name, callback, attempt, message, waitMs });
     return { ...occasion, traceparent: trace.traceparent };
   }
 }

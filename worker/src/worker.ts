@@ -7,7 +7,6 @@ import type { Node } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
-import { incarnationOf } from "@genserverless/shared/stores/reference.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import type { Log } from "genserverless";
@@ -61,7 +60,7 @@ export class Worker implements Part {
       knowsModule,
       isStorageFull: () => false,
     });
-    const wipeState = (pid: Pid, reference: string) => stores.wipe(pid, incarnationOf(pid, reference), reference);
+    const wipeState = (pid: Pid, reference: string) => stores.forget(pid, reference);
     this.#outboxes = new Outboxes({ link, keys, events, wipeState });
     const messenger = this.#messenger;
     const outboxes = this.#outboxes;

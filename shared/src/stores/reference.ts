@@ -31,8 +31,3 @@ export function readReference(pid: Pid, text: string): { store: string; at: Stor
   if (!store || !writeId) throw new Error(`the record of ${pid} has a malformed reference: ${text.slice(0, 100)}`);
   return { store, at: { pid, incarnation: Number(incarnation), revision: Number(revision), writeId } };
 }
-
-/** The life whose state a record's reference stands for. */
-export function incarnationOf(pid: Pid, reference: string): number {
-  return readReference(pid, reference).at.incarnation;
-}

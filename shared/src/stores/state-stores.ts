@@ -72,6 +72,11 @@ export class StateStores implements Part {
     if (store !== IN_RECORD) await this.#find(store).wipe(pid, incarnation);
   }
 
+  /** Forgets the state of a reference that no record names any more. Rejects with StoreUnavailable. */
+  async forget(pid: Pid, reference: string): Promise<void> {
+    await this.wipe(pid, readReference(pid, reference).at.incarnation, reference);
+  }
+
   /** Deletes what no record needs any more. To be done every few seconds, by any node. Rejects where a store does. */
   async sweep(readRecords: ReadRecords): Promise<void> {
     const sweeps = [...this.#stores.values()].map(async (store) => {
