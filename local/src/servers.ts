@@ -16,45 +16,34 @@ interface PackageManager {
   needsRoot: boolean;
 }
 
+/** Under their own names, where a package manager has no other. */
+const PACKAGES: Record<ServerName, string> = {
+  "redis-server": "redis-server",
+  haproxy: "haproxy",
+  tmux: "tmux",
+  curl: "curl",
+  jq: "jq",
+  chromium: "chromium",
+};
+
 const PACKAGE_MANAGERS: PackageManager[] = [
   {
     command: "apt-get",
     refresh: ["update", "-qq"],
     install: ["install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"],
-    packages: {
-      "redis-server": "redis-server",
-      haproxy: "haproxy",
-      tmux: "tmux",
-      curl: "curl",
-      jq: "jq",
-      chromium: "chromium",
-    },
+    packages: PACKAGES,
     needsRoot: true,
   },
   {
     command: "dnf",
     install: ["install", "-y", "-q"],
-    packages: {
-      "redis-server": "redis",
-      haproxy: "haproxy",
-      tmux: "tmux",
-      curl: "curl",
-      jq: "jq",
-      chromium: "chromium",
-    },
+    packages: { ...PACKAGES, "redis-server": "redis" },
     needsRoot: true,
   },
   {
     command: "brew",
     install: ["install", "-q"],
-    packages: {
-      "redis-server": "redis",
-      haproxy: "haproxy",
-      tmux: "tmux",
-      curl: "curl",
-      jq: "jq",
-      chromium: "chromium",
-    },
+    packages: { ...PACKAGES, "redis-server": "redis" },
     needsRoot: false,
   },
 ];

@@ -55,34 +55,24 @@ function rowOf({ messageId, kind, failedAt, deaths, reason, message }: DeadLette
   return [...told, toPrintable(reason), writeJson(message)];
 }
 
-async function retryLetters(
-  session: Session,
-  pid: string,
-  id: string | undefined,
-  { all }: { all?: boolean },
-): Promise<void> {
-  requireChoice(id, all);
-  const answer =
-    id === undefined
-      ? await session.client.retryDeadLetters(pid, session.limits)
-      : await session.client.retryDeadLetter(pid, id, session.limits);
-  session.output.answer(answer, () => `${"retried" in answer ? answer.retried : 1} put back`);
+interface Choice {
+  all?: boolean;
 }
 
-async function dropLetters(
-  session: Session,
-  pid: string,
-  id: string | undefined,
-  { all }: { all?: boolean },
-): Promise<void> {
-  requireChoice(id, all);
-  const answer =
-    id === undefined
-      ? await session.client.dropDeadLetters(pid, session.limits)
-      : await session.client.dropDeadLetter(pid, id, session.limits);
-  session.output.answer(answer, () => `${"dropped" in answer ? answer.dropped : 1} dropped`);
+async function retryLetters({ client, limits, output }: Session, pid: string, id: string | undefined, choice: Choice) {
+  const one = requireChoice(id, choice);
+  const answer = one ? await client.retryDeadLetter(pid, one, limits) : await client.retryDeadLetters(pid, limits);
+  output.answer(answer, () => `${"retried" in answer ? answer.retried : 1} put back`);
 }
 
-function requireChoice(id: string | undefined, all = false): void {
+async function dropLetters({ client, limits, output }: Session, pid: string, id: string | undefined, choice: Choice) {
+  const one = requireChoice(id, choice);
+  const answer = one ? await client.dropDeadLetter(pid, one, limits) : await client.dropDeadLetters(pid, limits);
+  output.answer(answer, () => `${"dropped" in answer ? answer.dropped : 1} dropped`);
+}
+
+/** The one message; undefined for all of them. */
+function requireChoice(id: string | undefined, { all = false }: Choice): string | undefined {
   if ((id !== undefined) === all) throw new WrongUsage("name one message, or give --all");
+  return id;
 }
