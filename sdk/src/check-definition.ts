@@ -14,7 +14,8 @@ const DURATION = `a whole number of ms from 1 to ${LONGEST_TIMER_MS}`;
 
 type Rule = [isRight: (value: unknown) => boolean, what: string];
 
-const CALLBACK: Rule = [(value) => typeof value === "function", "a function"];
+const isFunction = (value: unknown) => typeof value === "function";
+const CALLBACK: Rule = [isFunction, "a function"];
 const YES_OR_NO: Rule = [(value) => typeof value === "boolean", "true or false"];
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 1;
 
@@ -40,6 +41,10 @@ function isWritePolicy(value: unknown): boolean {
   const isEvery = (every: unknown) =>
     isRecord(every, {}, { turns: isCount, ms: isDuration }) && Object.values(every).some(isCount);
   return isRecord(value, { every: isEvery });
+}
+
+export function isRetention(value: unknown): boolean {
+  return isRecord(value, {}, { events: isCount, ms: isCount });
 }
 
 /** What is looked at more closely after the rules. */
@@ -73,6 +78,11 @@ const RULES: Record<keyof Definition<unknown, unknown, unknown, never, unknown, 
   ],
   trapExit: YES_OR_NO,
   store: [isPidPart, "the name of a state store"],
+  journal: [
+    (value) =>
+      isRecord(value, { recover: isFunction }, { release: isFunction, view: isFunction, retention: isRetention }),
+    "{ recover, release?, view?, retention?: { events?, ms? } }",
+  ],
   init: CALLBACK,
   handleCall: CALLBACK,
   handleCast: CALLBACK,
@@ -88,6 +98,7 @@ const RULES: Record<keyof Definition<unknown, unknown, unknown, never, unknown, 
 };
 
 const REQUIRED: readonly string[] = ["name", "version", "init"];
+const NOT_JOURNALED: readonly string[] = ["store", "writePolicy", "dump", "load", "codeChange"];
 
 /** Throws InvalidModuleError for the first thing that is wrong. */
 export function checkDefinition(definition: object): void {
@@ -102,6 +113,8 @@ export function checkDefinition(definition: object): void {
   if (stranger !== undefined) {
     throw new InvalidModuleError(`${module}: unknown field ${stranger}; known are ${Object.keys(RULES).join(", ")}`);
   }
+  const misplaced = fields["journal"] && NOT_JOURNALED.find((field) => fields[field] !== undefined);
+  if (misplaced) throw new InvalidModuleError(`${module}: ${misplaced} is for modules without a journal`);
   for (const kind of HANDLER_KINDS) {
     const fault = findHandlersFault(kind, (fields[kind] ?? {}) as object);
     if (fault) throw new InvalidModuleError(`${module}: ${fault}`);

@@ -70,6 +70,7 @@ export interface Journaled {
 }
 
 const JOURNALED: unique symbol = Symbol.for("genserverless.journaled") as never;
+const COMMAND_FAILED: unique symbol = Symbol.for("genserverless.command-failed") as never;
 
 /** The same return, with what the turn adds to the journal. Only for journaled modules. */
 export function withJournal<R extends Return>(returned: R, journaled: Journaled): R {
@@ -91,10 +92,16 @@ export class JournalError extends Error {
  */
 export class CommandFailed extends Error {
   override name = "CommandFailed";
+  readonly [COMMAND_FAILED] = true;
   readonly isSpoiled: boolean;
 
   constructor(message: string, { isSpoiled = false } = {}) {
     super(message);
     this.isSpoiled = isSpoiled;
   }
+}
+
+/** Also of one that was made by another copy of this package. */
+export function isCommandFailed(error: unknown): error is CommandFailed {
+  return error instanceof Error && COMMAND_FAILED in error;
 }

@@ -10,6 +10,7 @@ import {
   type GivenCasts,
   readHandlers,
 } from "./handlers.ts";
+import type { JournalRules } from "./journaled.ts";
 import type { CallReturn } from "./returns.ts";
 
 const SERVER_MODULE: unique symbol = Symbol.for("genserverless.module") as never;
@@ -55,6 +56,8 @@ export interface Definition<
   trapExit?: boolean;
   /** The name of the state store; Redis unless given. */
   store?: string;
+  /** Its events are kept instead of its state: see journaled.ts. Not with `store`, `writePolicy`, `dump`, `load`, `codeChange`. */
+  journal?: JournalRules<NoInfer<StateOf<Started>>>;
   /** Named handlers, each with a validator of its arguments; what names none of them goes to handleCall. */
   calls?: GivenCalls<CallArgs, Replies, NoInfer<StateOf<Started>>>;
   /** What names none of them goes to handleCast. */
@@ -106,6 +109,8 @@ export interface ServerModule<
   readonly mailbox: { readonly messages: number; readonly bytes: number };
   readonly trapExit: boolean;
   readonly store: string;
+  /** Undefined where the state itself is kept. */
+  readonly journal: JournalRules<StateOf<Started>> | undefined;
   /** Undefined where there is no handler of the kind. */
   readonly calls: Calls<CallArgs, Replies, StateOf<Started>> | undefined;
   readonly casts: Casts<CastArgs, StateOf<Started>> | undefined;
@@ -148,6 +153,7 @@ export function defineServer<
     },
     trapExit: given.trapExit ?? false,
     store: given.store ?? "redis",
+    journal: given.journal,
     calls: readHandlers(calls),
     casts: readHandlers(casts),
     infos: readHandlers(infos),

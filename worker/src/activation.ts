@@ -4,11 +4,15 @@
  *
  * With a write policy other than every-turn the text may be ahead of what is stored; `isDirty` says so, and whoever gives
  * the process up has it stored first.
+ *
+ * Of a journaled module the events are the truth, and the object is all there is of the state: a turn that fails and may have
+ * changed it spoils the activation, which is given up, and the process claimed anew. `stateText` only says that it has begun.
  */
 
+import { hasJournal, NO_SNAPSHOT, type StoredJournal, writeSnapshot } from "@genserverless/shared/cluster/journal.ts";
 import type { Claimed, Fetched, Lease } from "@genserverless/shared/cluster/leases.ts";
 import { Ties } from "genserverless/runtime/ties.ts";
-import { readState } from "genserverless/runtime/turn.ts";
+import { readState, type TurnFailure, type TurnJournal } from "genserverless/runtime/turn.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 
 export const LEAST_WIDTH = 4;
@@ -34,6 +38,13 @@ export class Activation {
   recordText: string | undefined;
   state: unknown;
   isStarting: boolean;
+  /** What a claim found of the journal, until the state is made of it. */
+  readonly journal: StoredJournal | undefined;
+  /** The last event, whether committed or about to be. */
+  sequence: number;
+  /** A failed turn may have left anything in the state. */
+  isSpoiled = false;
+  #isReleased = false;
   /** Why the stored state cannot be used, where that is known already. */
   readonly refusal: string | undefined;
   /** Whether the stored state has still to be made one of this version of the module. */
@@ -63,8 +74,10 @@ export class Activation {
     this.stateText = stateText;
     this.storedText = stateText;
     this.recordText = claimed.stateText;
-    this.refusal = refusal;
-    this.isPrepared = stateText === undefined && refusal === undefined;
+    this.journal = claimed.journal;
+    this.sequence = claimed.journal?.last ?? 0;
+    this.refusal = refusal ?? findMismatch(module, claimed.stateText);
+    this.isPrepared = stateText === undefined && this.refusal === undefined;
     this.fromVersion = claimed.version ?? module.version;
     this.isStarting = claimed.status === "starting";
     this.continueText = claimed.continueText;
@@ -76,7 +89,7 @@ export class Activation {
   }
 
   get isDirty(): boolean {
-    return this.stateText !== this.storedText;
+    return !this.module.journal && this.stateText !== this.storedText;
   }
 
   /** Takes the object that a turn returned, with its text. */
@@ -86,10 +99,34 @@ export class Activation {
     this.#turnsSinceStored += 1;
   }
 
+  /** Takes the state that a turn of a journaled module returned. Returns what the record is to have, if anything new. */
+  adopt(state: unknown, { events, snapshotText }: TurnJournal): string | undefined {
+    this.hold(state);
+    this.sequence += events.length;
+    const isFirst = this.stateText === undefined;
+    this.stateText ??= NO_SNAPSHOT;
+    if (snapshotText === undefined) return isFirst ? NO_SNAPSHOT : undefined;
+    return writeSnapshot({ sequence: this.sequence, version: this.module.version, stateText: snapshotText });
+  }
+
+  /** Keeps a state in memory, unless this is out of it already. */
+  hold(state: unknown): void {
+    if (this.#isReleased && state !== this.state) this.module.journal?.release?.(state);
+    this.state = state;
+  }
+
+  /** It leaves the worker's memory. */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    if (this.state !== undefined) this.module.journal?.release?.(this.state);
+  }
+
   /** Forgets what a failed turn may have done to the object, and to the ties. */
-  restore(): void {
+  restore(failure?: Pick<TurnFailure, "sparesState">): void {
     this.ties.undo();
-    if (this.stateText !== undefined) this.state = readState(this.module, this.stateText);
+    if (this.module.journal) this.isSpoiled ||= !failure?.sparesState;
+    else if (this.stateText !== undefined) this.state = readState(this.module, this.stateText);
   }
 
   /** Whether the module's write policy wants the state stored with the next commit. */
@@ -128,4 +165,12 @@ export class Activation {
     if (fetched.length >= this.width) this.width = Math.min(this.width * 2, MOST_WIDTH);
     else this.width = Math.max(LEAST_WIDTH, fetched.length);
   }
+}
+
+/** Why a module cannot use what another kind of module has left. */
+function findMismatch(module: ServerModule, recordText: string | undefined): string | undefined {
+  if (recordText === undefined || hasJournal(recordText) === (module.journal !== undefined)) return undefined;
+  return module.journal
+    ? `the state was left by a ${module.name} that kept no journal`
+    : `the state was left by a ${module.name} that kept a journal`;
 }

@@ -271,7 +271,7 @@ export class Host {
     this.#leaving.delete(pid);
     this.#outdated.delete(pid);
     mine.yields = end === "yielded";
-    if (!STAYS.has(end)) this.#residents.forget(pid);
+    if (!STAYS.has(end) || activation.isSpoiled) this.#residents.forget(pid);
     else if (this.#running.get(pid) === mine) this.#residents.hold(activation);
     // Refused: somebody else has it, or this session claims it anew.
     if (end === "lost") mine.wasWoken = true;

@@ -1,11 +1,14 @@
 /** What the turns of a batch came to, until a commit takes it. */
 
-import type { Act, Settlement } from "@genserverless/shared/cluster/leases.ts";
+import type { Act, Emission, Settlement } from "@genserverless/shared/cluster/leases.ts";
 import type { ErrorCode } from "@genserverless/shared/service/errors.ts";
 import type { Message } from "./message.ts";
 
 export interface LedgerPage {
   settlements: Settlement[];
+  events: Emission[];
+  /** What the record is to have of a journaled module's state. */
+  recordText: string | undefined;
   acts: Act[];
   bytes: number;
   turns: number;
@@ -15,17 +18,26 @@ export interface LedgerFailure {
   code: ErrorCode;
   detail: string;
   stack: string[];
+  /** The state in memory is as it was before the turn. */
+  sparesState?: boolean;
 }
 
 export class Ledger {
   #page: LedgerPage = emptyPage();
 
   get isEmpty(): boolean {
-    return this.#page.settlements.length === 0 && this.#page.acts.length === 0;
+    const { settlements, acts, events } = this.#page;
+    return settlements.length === 0 && acts.length === 0 && events.length === 0;
   }
 
   noteTurn(): void {
     this.#page.turns += 1;
+  }
+
+  /** What a turn adds to the journal, and what the record is to have of the state then. */
+  emit(events: readonly Emission[], recordText: string | undefined): void {
+    this.#page.events.push(...events);
+    this.#page.recordText = recordText ?? this.#page.recordText;
   }
 
   addActs(acts: readonly Act[]): void {
@@ -70,5 +82,5 @@ export class Ledger {
 }
 
 function emptyPage(): LedgerPage {
-  return { settlements: [], acts: [], bytes: 0, turns: 0 };
+  return { settlements: [], events: [], recordText: undefined, acts: [], bytes: 0, turns: 0 };
 }

@@ -50,10 +50,12 @@ export class Residents {
   }
 
   forget(pid: Pid): void {
+    this.#activations.get(pid)?.release();
     this.#activations.delete(pid);
   }
 
   clear(): void {
+    for (const activation of this.#activations.values()) activation.release();
     this.#activations.clear();
   }
 
@@ -106,13 +108,14 @@ export class Residents {
       const { lease } = activation;
       const isIdle = () => !isRunning(lease.pid) && this.find(lease.pid) === activation;
       if (!isIdle() || !(await this.store(activation)) || !isIdle()) return;
-      this.forget(lease.pid);
+      this.#activations.delete(lease.pid);
       const isRefused = await giveUp(lease).then(
         (end) => end === "refused",
         (error) => !(error instanceof AnswerLost),
       );
       const isTaken = isRunning(lease.pid) || this.find(lease.pid) !== undefined;
       if (isRefused && !isTaken && isCurrent(lease)) this.hold(activation);
+      else activation.release();
     };
     await Promise.all(activations.map(one));
   }

@@ -12,6 +12,7 @@
  */
 
 import type { ClusterClock } from "@genserverless/shared/cluster/clock.ts";
+import type { Journals } from "@genserverless/shared/cluster/journal.ts";
 import type { Committed, Fetched } from "@genserverless/shared/cluster/leases.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
@@ -41,6 +42,7 @@ export interface RunOptions extends Storing {
   clock: ClusterClock;
   messenger: Messenger;
   calls: Calls;
+  journals: Journals;
   outboxes: Outboxes;
   modules: ReadonlyMap<string, ServerModule>;
   meter: Meter;
@@ -133,7 +135,9 @@ export class Run {
 
   async run(messages: Fetched[]): Promise<RunEnd> {
     const activation = this.#activation;
-    const refusal = activation.isPrepared ? undefined : await prepare(activation, countDeaths(activation, messages));
+    const deaths = countDeaths(activation, messages);
+    const refusal = activation.isPrepared ? undefined : await prepare(activation, deaths, this.#options.journals);
+    if (this.#isLost) return "lost";
     if (refusal !== undefined) return await this.#quarantine(refusal);
     const placeEndsAt = performance.now() + PLACE_MS;
     let batch = messages;
@@ -171,7 +175,8 @@ export class Run {
     if (heldBack.startsWith("retry")) return "later";
     // Stored now, it is given up.
     if (heldBack) return (await this.#store()) ? "held" : "lost";
-    if (ending.continueText || !this.#mustLeave()) return undefined;
+    // What a failed turn has left in memory is no state: the process is claimed anew, and made of its journal.
+    if (ending.continueText || !this.#mustLeave()) return activation.isSpoiled ? "lost" : undefined;
     if (!(await this.#store())) return "lost";
     // Claimed anew at once, with the new module; no other worker needs to have it yet.
     if (!shouldLeave(activation)) return "lost";

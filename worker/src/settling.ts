@@ -61,21 +61,41 @@ export class Settling {
     if (message.kind === "call" && result.replyText === undefined) ledger.defer(message);
     else ledger.settle(message, result.replyText);
     ledger.addActs(before);
-    const ending = this.goOn(result, effects, "");
+    const ending = this.goOn(result, effects, "", message.id);
     return ending.continueText || ending.hibernates ? ending : "next";
   }
 
   /** Takes the state and what the turn wants done. */
   goOn(
-    { state, stateText, continueText, hibernates, timeoutMs }: TurnResult & { kind: "goes-on" },
+    result: TurnResult & { kind: "goes-on" },
     effects: readonly Effect[],
     life: "" | "alive",
+    messageId: string,
   ): Ending {
+    const { continueText, hibernates, timeoutMs } = result;
     const { activation } = this.#options;
     const armed = timeoutMs === undefined ? [] : this.#armTimeout(timeoutMs);
-    activation.accept(state, stateText);
+    this.accept(result, messageId);
     if (effects.length > 0 || activation.ties.hasChanged) this.keep(effects, armed);
     return { life, continueText, hibernates };
+  }
+
+  /** Takes the state, and what the turn adds to the journal. */
+  accept({ state, stateText, journaled }: Extract<TurnResult, { state: unknown }>, messageId: string): void {
+    const { activation, ledger } = this.#options;
+    if (!journaled) {
+      activation.accept(state, stateText);
+      return;
+    }
+    const recordText = activation.adopt(state, journaled);
+    ledger.emit(
+      journaled.events.map((event) => ({ ...event, messageId })),
+      recordText,
+    );
+    const { retention } = activation.module.journal ?? {};
+    if (retention && journaled.snapshotText !== undefined) {
+      ledger.addActs([["compact", retention.events ?? 0, retention.ms ?? 0]]);
+    }
   }
 
   /** Ends the process after its terminate, if it has one. */
@@ -115,17 +135,18 @@ export class Settling {
 
   fail(message: Message, failure: LedgerFailure, change: TieChange): AfterTurn {
     const { activation, ledger } = this.#options;
-    activation.restore();
+    activation.restore(failure);
     const { attempts, backoff = 0 } = activation.module.retry;
     const isMail = message.kind !== "call";
-    if (isMail && failure.code !== "invalid_message" && message.tries + 1 < attempts) {
+    const isRefusal = failure.code === "invalid_message" || failure.code === "command_failed";
+    if (isMail && !isRefusal && message.tries + 1 < attempts) {
       this.noteCrash(message, failure);
       ledger.addActs([["retry", message.id, backoffMs(backoff, message.tries)]]);
       return { life: "" };
     }
     this.keep([], change());
     ledger.settleFailed(message, failure, isMail);
-    if (failure.code === "invalid_message") this.noteFailure(message, failure);
+    if (isRefusal) this.noteFailure(message, failure);
     else this.noteCrash(message, failure);
     return { life: "" };
   }
@@ -162,7 +183,8 @@ export class Settling {
 
   noteFailure(message: Message | undefined, { code, detail, stack }: LedgerFailure): void {
     const { pid } = this.#options.activation.lease;
-    this.#options.events.emit("warn", "turn.failed", { pid, messageId: message?.id, code, detail, stack });
+    const level = code === "command_failed" ? "info" : "warn";
+    this.#options.events.emit(level, "turn.failed", { pid, messageId: message?.id, code, detail, stack });
   }
 
   /** What the turn wants done, and what it has changed among the ties, counts. */
@@ -175,14 +197,15 @@ export class Settling {
   /** The callback stopped the process. */
   async #end(
     message: Message,
-    { reason, replyText, state, stateText }: TurnResult & { kind: "stops" },
+    result: TurnResult & { kind: "stops" },
     effects: readonly Effect[],
     before: readonly Act[],
   ): Promise<AfterTurn> {
     const { activation, ledger } = this.#options;
+    const { reason, replyText, state } = result;
     // Accepted only then: while terminate waits, the turns before this one are committed, and this one is not.
     const ending = await this.terminate(reason, toOccasion(message), state, effects);
-    activation.accept(state, stateText);
+    this.accept(result, message.id);
     ledger.addActs(before);
     if (message.kind === "call" && replyText === undefined) {
       const detail = `${activation.lease.pid} stopped without a reply: ${reason}`;

@@ -13,7 +13,8 @@ export interface Storing {
   stores: StateStores;
 }
 
-type Request = Omit<CommitRequest, "stateText" | "isAhead" | "version">;
+/** `recordText` is what the record is to have of a journaled module's state, where that is anything new. */
+type Request = Omit<CommitRequest, "stateText" | "isAhead" | "version"> & { recordText?: string | undefined };
 
 /** Commits, with the state where `stores` is true; undefined where the lease is lost. Rejects with StoreUnavailable. */
 export async function commitState(
@@ -25,7 +26,7 @@ export async function commitState(
 ): Promise<Committed | undefined> {
   const { lease, stateText } = activation;
   const isOutside = activation.module.store !== IN_RECORD || storeOf(activation.recordText) !== IN_RECORD;
-  let recordText = mustStore ? stateText : undefined;
+  let recordText = mustStore ? stateText : request.recordText;
   if (isOutside) recordText = await writeOutside(activation, storing.stores, request.life, recordText);
   const isAhead = activation.isDirty && recordText === undefined;
   const committed = await storing.leases.commit(lease, { ...request, version, stateText: recordText, isAhead });

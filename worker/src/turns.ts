@@ -81,13 +81,13 @@ export class Turns {
     const id = `continue ${activation.turns}`;
     const occasion = { id, messageId: "", attempt: 1, chain: [], deadline: undefined, content };
     const { result, effects } = await this.#take("handleContinue", occasion);
-    if (result.kind === "goes-on") return this.#settling.goOn(result, effects, "");
+    if (result.kind === "goes-on") return this.#settling.goOn(result, effects, "", "");
     if (result.kind === "stops") {
       const ending = await this.#settling.terminate(result.reason, occasion, result.state, effects);
-      activation.accept(result.state, result.stateText);
+      this.#settling.accept(result, "");
       return ending;
     }
-    activation.restore();
+    activation.restore(result.kind === "fails" ? result.failure : undefined);
     if (result.kind === "fails") this.#settling.noteCrash(undefined, result.failure);
     return { life: "" };
   }
@@ -128,7 +128,7 @@ export class Turns {
       case "goes-on":
         activation.isStarting = false;
         ledger.settle(message, '{"revived":false}');
-        return this.#settling.goOn(result, effects, "alive");
+        return this.#settling.goOn(result, effects, "alive", message.id);
       case "ignores":
         return this.#settling.refuse(message, { code: "init_ignored", detail: "init wanted no process", stack: [] });
       case "fails": {

@@ -1,5 +1,6 @@
 /** A worker: its place in the cluster, its processes, its chores, its watchdog. */
 
+import { Journals } from "@genserverless/shared/cluster/journal.ts";
 import { Leases } from "@genserverless/shared/cluster/leases.ts";
 import type { Membership } from "@genserverless/shared/cluster/members.ts";
 import { Messenger } from "@genserverless/shared/cluster/messenger.ts";
@@ -79,6 +80,7 @@ export class Worker implements Part {
       messenger,
       outboxes,
       calls,
+      journals: new Journals(link, keys),
       meter,
       tracer,
     };

@@ -2,6 +2,7 @@
 
 import { inspect } from "node:util";
 import type { CallbackName } from "../contract.ts";
+import { type Journaled, journaledOf } from "../journaled.ts";
 import { isReturn, type Next, RETURN, type Return } from "../returns.ts";
 import { isDelay } from "./limits.ts";
 
@@ -15,6 +16,7 @@ export type ReturningCallback = Extract<
 export interface Continue {
   readonly kind: "continue";
   readonly state: unknown;
+  readonly journaled?: Journaled;
   readonly answer: Answer | undefined;
   readonly next: Next | undefined;
 }
@@ -24,6 +26,7 @@ export interface StopProcess {
   readonly kind: "stop";
   readonly reason: string;
   readonly state: unknown;
+  readonly journaled?: Journaled;
   readonly answer: Answer | undefined;
 }
 
@@ -96,7 +99,8 @@ export function readReturn(
   }
   const fault = findFault(value);
   if (fault) throw new InvalidReturnError(module, callback, what, `${FORMS[value[RETURN]]} with ${fault}`);
-  return settle(value);
+  const journaled = journaledOf(value);
+  return journaled ? { ...(settle(value) as Continue | StopProcess), journaled } : settle(value);
 }
 
 function settle(value: Return): Settled {

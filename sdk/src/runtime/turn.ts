@@ -6,6 +6,7 @@
 
 import { inspect } from "node:util";
 import type { From } from "../contract.ts";
+import { type EmittedEvent, isCommandFailed, type Journaled } from "../journaled.ts";
 import { noreply } from "../returns.ts";
 import type { ServerModule } from "../server-module.ts";
 import { type Dispatched, describeCallback, dispatch, InvalidMessageError, type MessageCallback } from "./dispatch.ts";
@@ -19,6 +20,7 @@ export type TurnFailureCode =
   | "call_cycle"
   | "callback_failed"
   | "callback_timeout"
+  | "command_failed"
   | "invalid_message"
   | "invalid_return"
   | "node_died"
@@ -31,20 +33,37 @@ export interface TurnFailure {
   code: TurnFailureCode;
   detail: string;
   stack: string[];
+  /** The state in memory is as it was before the turn. Elsewhere a failed turn may have changed the object. */
+  sparesState?: boolean;
 }
 
-/** What a turn came to. */
+/** What a turn of a journaled module adds to its journal. */
+export interface TurnJournal {
+  readonly events: readonly EmittedEvent[];
+  /** The state after these events, JSON text, where it is to be kept. */
+  readonly snapshotText: string | undefined;
+}
+
+/** What a turn came to. Of a journaled module `stateText` is "", and `journaled` says what is kept instead. */
 export type TurnResult =
   | {
       kind: "goes-on";
       stateText: string;
+      journaled?: TurnJournal;
       state: unknown;
       replyText: string | undefined;
       continueText: string | undefined;
       timeoutMs: number | undefined;
       hibernates: boolean;
     }
-  | { kind: "stops"; reason: string; stateText: string; state: unknown; replyText: string | undefined }
+  | {
+      kind: "stops";
+      reason: string;
+      stateText: string;
+      journaled?: TurnJournal;
+      state: unknown;
+      replyText: string | undefined;
+    }
   | { kind: "refuses"; reason: string }
   | { kind: "ignores" }
   | { kind: "fails"; failure: TurnFailure };
@@ -134,7 +153,17 @@ export function failWith(module: ServerModule, callback: string, error: unknown,
     return { kind: "fails", failure: { code: "invalid_return", detail: error.message, stack: [] } };
   }
   if (error instanceof InvalidMessageError) {
-    return { kind: "fails", failure: { code: "invalid_message", detail: error.message, stack: [] } };
+    const failure = { code: "invalid_message" as const, detail: error.message, stack: [], sparesState: true };
+    return { kind: "fails", failure };
+  }
+  if (isCommandFailed(error)) {
+    const failure = {
+      code: "command_failed" as const,
+      detail: error.message,
+      stack: [],
+      sparesState: !error.isSpoiled,
+    };
+    return { kind: "fails", failure };
   }
   const [thrown, stack] = describeError(error);
   const detail = `${module.name}.${describeCallback(module, callback, content)} threw ${thrown}`;
@@ -181,21 +210,34 @@ export function describeError(error: unknown): [what: string, stack: string[]] {
 function toResult(module: ServerModule, callback: string, settled: Settled): TurnResult {
   if (settled.kind === "refuse") return { kind: "refuses", reason: settled.reason };
   if (settled.kind === "ignore") return { kind: "ignores" };
-  const stateText = toStateText(module, callback, settled.state);
+  const journaled = module.journal && { journaled: toTurnJournal(module, callback, settled.journaled) };
+  const stateText = journaled ? "" : toStateText(module, callback, settled.state);
   const replyText = settled.answer && toValueText(module, callback, "reply", settled.answer.reply);
   if (settled.kind === "stop")
-    return { kind: "stops", reason: settled.reason, stateText, state: settled.state, replyText };
+    return { kind: "stops", reason: settled.reason, stateText, ...journaled, state: settled.state, replyText };
   const { next } = settled;
   const continues = typeof next === "object" && "continue" in next;
   return {
     kind: "goes-on",
     stateText,
+    ...journaled,
     state: settled.state,
     replyText,
     continueText: continues ? toValueText(module, callback, "continuation", next.continue) : undefined,
     timeoutMs: typeof next === "object" && "timeout" in next ? next.timeout : undefined,
     hibernates: next === "hibernate",
   };
+}
+
+function toTurnJournal(module: ServerModule, callback: string, journaled: Journaled | undefined): TurnJournal {
+  const { events = [], snapshot } = journaled ?? {};
+  const what = `${module.name}.${callback} emitted an event`;
+  for (const { dataText } of events) checkSize(dataText, "state_too_large", what);
+  if (!snapshot) return { events, snapshotText: undefined };
+  const subject = `${module.name}.${callback} left a state`;
+  const snapshotText = toJson(snapshot.state, "state_not_json", subject) ?? "null";
+  checkSize(snapshotText, "state_too_large", subject);
+  return { events, snapshotText };
 }
 
 /** What is stored of a state, JSON text. */

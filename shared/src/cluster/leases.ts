@@ -7,6 +7,7 @@ import type { MessageKind } from "../process/message.ts";
 import type { Pid } from "../process/pid.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
+import { type RawEntry, readSnapshot, type StoredJournal } from "./journal.ts";
 
 /** A message as it was fetched. */
 export interface Fetched {
@@ -54,6 +55,8 @@ export interface Claimed {
   ties: [field: string, text: string][];
   /** Whether its last worker did not give it up: it died, or was cut off. */
   isTakenOver: boolean;
+  /** Of a process that has one, and of a lease that is new. */
+  journal: StoredJournal | undefined;
 }
 
 export interface NotClaimed {
@@ -89,6 +92,7 @@ export type Act =
   | ["answer", id: string, outcome: string]
   | ["options", text: string]
   | ["retry", id: string, delayMs: number]
+  | ["compact", events: number, ms: number]
   | ["quarantine", why: string];
 
 export type SendKind =
@@ -106,6 +110,14 @@ export type SendKind =
   | "publish"
   | "reply";
 
+/** An event that a turn has emitted. */
+export interface Emission {
+  type: string;
+  /** JSON text. */
+  dataText: string;
+  messageId: string;
+}
+
 export interface CommitRequest {
   /** How many messages to fetch next; 0 leaves the mail where it is, and so does -1, while a turn is under way. */
   width: number;
@@ -121,6 +133,8 @@ export interface CommitRequest {
   bytes: number;
   turns: number;
   settlements: readonly Settlement[];
+  /** What goes into the journal, in order. */
+  events?: readonly Emission[];
   acts: readonly Act[];
   /** Why the process ends, where it does. */
   reason: string;
@@ -165,6 +179,7 @@ type RawClaim = [
   number,
   string[],
   number,
+  [] | [last: string, entries: RawEntry[]],
 ];
 
 type RawCommit = ["ok", number, number, RawMessage[], number, number, string];
@@ -205,6 +220,7 @@ export class Leases {
       continueDeaths: raw[12],
       ties: toPairs(raw[13]),
       isTakenOver: raw[14] === 1,
+      journal: readJournal(raw[9], raw[15]),
     };
   }
 
@@ -221,6 +237,7 @@ export class Leases {
       bytes,
       turns,
       settlements,
+      events = [],
       acts,
       reason,
     } = request;
@@ -241,10 +258,12 @@ export class Leases {
       turns,
       settlements.length,
       reason,
+      events.length,
     ];
     for (const { id, verdict, outcome, replyTo, hash, keepMs, reason: why = "", stack } of settlements) {
       args.push(id, verdict, outcome, replyTo, hash, keepMs, why, stack ? JSON.stringify(stack) : "");
     }
+    for (const { type, dataText, messageId } of events) args.push(type, dataText, messageId);
     for (const act of acts) args.push(...act);
     const key = this.#keys.process(partition, pid);
     const raw = await this.#link.run<RawCommit | ["refused", string]>("commit", [key], args);
@@ -297,6 +316,13 @@ export class Leases {
 function toFetched([id, kind, envelope, deaths, blame, tries, queuedAt]: RawMessage): Fetched {
   const numbers = { deaths: Number(deaths), tries: Number(tries), queuedAt: queuedAt ? Number(queuedAt) : undefined };
   return { id, kind, envelope, blame, ...numbers };
+}
+
+function readJournal(recordText: string | null, raw: RawClaim[15]): StoredJournal | undefined {
+  const [last, entries] = raw;
+  return last === undefined
+    ? undefined
+    : { snapshot: readSnapshot(recordText ?? ""), last: Number(last), entries: entries ?? [] };
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

@@ -78,6 +78,16 @@ export class Keys {
     return `${this.base(partition)}history:${pid}`;
   }
 
+  /** The events of a process, a stream by sequence. */
+  journal(partition: number, pid: Pid): string {
+    return `${this.base(partition)}journal:${pid}`;
+  }
+
+  /** Earlier snapshots of a process whose journal is cut. */
+  snapshots(partition: number, pid: Pid): string {
+    return `${this.base(partition)}snapshots:${pid}`;
+  }
+
   /** Where it is said that there is more of it. */
   historyChannel(pid: Pid): string {
     return `${this.prefix}:history:${pid}`;

@@ -27,6 +27,7 @@ export const ERRORS = {
   unsupported_media_type: [415, "The body must be application/json"],
   idempotency_conflict: [422, "The Idempotency-Key was used with another body"],
   invalid_message: [422, "The module does not take this message"],
+  command_failed: [422, "The command was refused"],
   init_failed: [422, "init failed"],
   init_stopped: [422, "init stopped the process"],
   init_ignored: [422, "The process declined to start"],

@@ -18,11 +18,12 @@
 -- ARGV base, pid, session, seq, epoch or "", width
 -- Returns {verdict, …}: dead | gone | moved | stale | held | later |
 --   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths {ties}
---      takenOver (1: from a session that did not give it up)
+--      takenOver (1: from a session that did not give it up) {journal: last sequence, {entries after the snapshot}}
 --@include partition
 --@include queue
 --@include fetch
 
+local JOURNAL_PAGE = 512
 local pid, session, seq, epoch = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local mine = base .. "busy:" .. session
 
@@ -101,7 +102,7 @@ elseif record[17] then
   end
 end
 
-local ties = {}
+local ties, journal = {}, {}
 local takenOver = 0
 local isRenewal = owner == session and record[4] == epoch and epoch ~= ""
 local state = false
@@ -124,6 +125,10 @@ else
     call("SADD", mine, pid)
   end
   state = call("HGET", KEYS[1], "d")
+  if state and string.sub(state, 1, 1) == "#" then
+    --@include journal
+    journal = readJournal(KEYS[1], pid, state, JOURNAL_PAGE)
+  end
   if record[18] then
     ties = call("HGETALL", base .. "own:" .. queueName(pid, record[2]))
   end
@@ -162,5 +167,5 @@ end
 return {
   "ok", tostring(epoch), tonumber(record[5] or 0), tonumber(record[6] or 0), record[2], record[1], record[7] or "", record[8] or "",
   record[9] or "", state, tonumber(record[15] or 0), messages,
-  tonumber(record[16] or 0), ties, takenOver,
+  tonumber(record[16] or 0), ties, takenOver, journal,
 }

@@ -1,5 +1,6 @@
 -- Makes the turns of a batch true, all of them or none: the new state and revision, the outcome of each message, its
--- reply, its removal from the mailbox, everything the turns want sent, timed or tied; and hands out the next messages.
+-- reply, its removal from the mailbox, the events that they emitted, everything the turns want sent, timed or tied; and
+-- hands out the next messages.
 --
 -- Atomic because: a state without its outcome would be applied twice, an outcome without its state would be a lie, and a
 -- message sent by a turn that never was would be both.
@@ -8,14 +9,19 @@
 -- and changes nothing. The answer is lost: the worker claims again and reads what is true; what the outbox gained is found
 -- there by whoever empties it next.
 --
+-- Of a module with a journal the events are the state: each gets the sequence after the last, in the record and as the id of
+-- its entry. Should the journal have that already, which only another hand can have brought about, it refuses the first of
+-- them, before anything else is written.
+--
 -- A process that is to be held back – paused meanwhile, quarantined by this commit, or with a failed message that is tried
 -- again later – has what was fetched and not handled put back. The first two also end the lease.
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, session, epoch, revision, width (-1: a turn is under way), state or "", hasState (1; 2: the worker has one
 --      that is not stored yet, and so keeps the lease where the process is held back), version, continue,
---      hasContinue, life, bytes, turns, handled, reason,
+--      hasContinue, life, bytes, turns, handled, reason, emitted,
 --      then eight for each message: id, verdict, outcome, reply session, hash, keepMs, reason, stack;
+--      then three for each event: type, data, the message that emitted it;
 --      then the acts, each its name and its words; ACTS says how many
 --   life: "" | alive | stopped | wiped        verdict: done | dead (a dead letter) | deferred (replied to later)
 -- Returns {ok, revision, hasMail, {messages}, swept, sent, heldBack} or {refused, what differed}
@@ -24,7 +30,7 @@
 --@bullmq moveToFinished
 --@include fetch
 
-local HEAD, STRIDE = 16, 8
+local HEAD, STRIDE = 17, 8
 local pid, session, epoch, revision = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local width, life = tonumber(ARGV[6]), ARGV[12]
 local mine = base .. "busy:" .. session
@@ -51,11 +57,22 @@ if handled > 0 then
   end
 end
 
+local now = clock()
+local firstAct = HEAD + handled * STRIDE + 1
+local emitted, sequence = tonumber(ARGV[17]), false
+if emitted > 0 then
+  --@include journal
+  sequence = emitEvents(KEYS[1], pid, emitted, firstAct, ARGV[9], now)
+  if not sequence then
+    return { "refused", "journal" }
+  end
+  firstAct = firstAct + emitted * 3
+end
+
 -- From here on nothing may fail: what a script has written is not rolled back.
 local told = record[14] and {}
 local turns, messagesLeft, bytesLeft = tonumber(record[9] or 0), tonumber(record[5] or 0), tonumber(record[6] or 0)
 local suspects, delayed = tonumber(record[7] or 0), tonumber(record[8] or 0)
-local now = clock()
 local keys = queueKeys(queue)
 local marker = keys[11]
 keys[13], keys[14] = "", marker
@@ -108,16 +125,19 @@ end
 if ARGV[8] == "1" then
   set("d", ARGV[7])
 end
+if sequence then
+  set("J", sequence)
+end
 if ARGV[11] == "1" then
   set("q", ARGV[10])
 end
 
 if told then
   --@include history
-  local isShown = ARGV[8] == "1" and #ARGV[7] <= MOST_STATE and string.sub(ARGV[7], 1, 1) ~= "@"
+  local isShown = ARGV[8] == "1" and #ARGV[7] <= MOST_STATE and not string.match(ARGV[7], "^[@#]")
   tellFollowers(KEYS[1], pid, record[14], now, {
     "i", record[4], "r", nextRevision, "t", turns + tonumber(ARGV[14]), "m", handled > 0 and cjson.encode(told) or "[]",
-    "d", isShown and ARGV[7] or "", "z", ARGV[8] == "1" and #ARGV[7] or 0,
+    "d", isShown and ARGV[7] or "", "z", ARGV[8] == "1" and #ARGV[7] or 0, "j", sequence or "",
   })
 end
 
@@ -195,6 +215,11 @@ local function doActs(at)
       heldBack = heldBack or "retry " .. string.format("%.0f", now + tonumber(ARGV[at + 1]))
       set("p", heldBack)
     end },
+    -- how many events, and ms, of the journal are kept at least
+    compact = { 2, function(at)
+      --@include journal
+      compactJournal(pid, ARGV[7], tonumber(ARGV[at]), tonumber(ARGV[at + 1]), now)
+    end },
     -- why
     quarantine = { 1, function(at)
       if ends then
@@ -222,7 +247,6 @@ local function doActs(at)
     set("w", math.max(0, delayed + armed))
   end
 end
-local firstAct = HEAD + handled * STRIDE + 1
 if ARGV[firstAct] then
   doActs(firstAct)
 end
@@ -245,8 +269,7 @@ local function endIncarnation()
   call("HSET", KEYS[1], unpack(fields))
   sent = sent + announceDeath(KEYS[1], pid, name, ARGV[16], now)
   if life == "wiped" then
-    call("DEL", KEYS[1])
-    call("ZREM", base .. "index", pid)
+    forgetProcess(KEYS[1], pid)
   else
     call("HSET", KEYS[1], "s", "stopped", "o", "", "b", "0", "n", 0, "z", 0)
     call("HDEL", KEYS[1], "w", "x", "k", "q", "j", "c", "y", "p", "f", "h", "E")

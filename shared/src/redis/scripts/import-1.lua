@@ -37,7 +37,7 @@ if before and before ~= "stopped" then
 elseif before then
   reference = referenceOf(KEYS[1])
   count("stopped", -1)
-  call("DEL", KEYS[1])
+  forgetProcess(KEYS[1], pid)
 end
 
 local incarnation = call("INCR", base .. "seq")

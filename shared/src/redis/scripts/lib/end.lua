@@ -31,8 +31,7 @@ local function endLife(key, pid, reason, keepsState, now)
     call("HDEL", key, "e", "w", "x", "k", "q", "j", "c", "y", "p", "f", "h", "l", "E")
     count("stopped", 1)
   else
-    call("DEL", key)
-    call("ZREM", base .. "index", pid)
+    forgetProcess(key, pid)
   end
   local isSwept = sweepQueue(name, 200)
   if owner ~= "" then

@@ -69,6 +69,12 @@ local function isHeldBack(held, now)
   return true
 end
 
+-- All that is kept of a process, but its dead letters.
+local function forgetProcess(key, pid)
+  call("UNLINK", key, base .. "journal:" .. pid, base .. "snapshots:" .. pid)
+  call("ZREM", base .. "index", pid)
+end
+
 local function count(status, change)
   call("HINCRBY", base .. "counts", status, change)
 end

@@ -1,0 +1,143 @@
+/**
+ * The journals of processes, read: a stream with an entry for each event, whose id is the event's sequence, from 1 without a
+ * gap. Commits write them (lib/journal.lua). What was cut, reordered or written by another hand is found here, by its sequence.
+ */
+
+import type { Pid } from "../process/pid.ts";
+import type { RedisLink } from "../redis/connection.ts";
+import type { Keys } from "../redis/keys.ts";
+
+/** An event, as the journal has it. */
+export interface JournalEntry {
+  sequence: number;
+  type: string;
+  /** JSON text. */
+  dataText: string;
+  /** The version of the module that emitted it. */
+  version: number;
+  /** In ms since the epoch, Redis's time. */
+  at: number;
+  /** The message whose turn emitted it. */
+  messageId: string;
+}
+
+/** What the events up to `sequence` had come to. */
+export interface StoredSnapshot {
+  sequence: number;
+  /** The version of the module that took it. */
+  version: number;
+  /** JSON text. */
+  stateText: string;
+}
+
+/** What a claim finds: the snapshot, the last sequence, and the first page of what lies between them. */
+export interface StoredJournal {
+  snapshot: StoredSnapshot | undefined;
+  last: number;
+  entries: RawEntry[];
+}
+
+/** The journal of a process now. */
+export interface JournalHead {
+  /** The first sequence that is kept; `last + 1` where there is none. */
+  first: number;
+  last: number;
+  /** The earliest snapshot that is kept, where earlier events are not. */
+  base: StoredSnapshot | undefined;
+  snapshot: StoredSnapshot | undefined;
+}
+
+export type RawEntry = [id: string, fields: string[]];
+
+/** The stored events cannot be used. */
+export class JournalBroken extends Error {
+  override name = "JournalBroken";
+}
+
+const PAGE = 1_000;
+
+/** The record's text of a process with a journal: `#<sequence> <version> <state>`, or `#0` before the first snapshot. */
+export function writeSnapshot({ sequence, version, stateText }: StoredSnapshot): string {
+  return `#${sequence} ${version} ${stateText}`;
+}
+
+export const NO_SNAPSHOT = "#0";
+
+export function hasJournal(recordText: string | undefined): boolean {
+  return recordText?.startsWith("#") ?? false;
+}
+
+export function readSnapshot(recordText: string): StoredSnapshot | undefined {
+  if (recordText === NO_SNAPSHOT) return undefined;
+  const [, sequence, version, stateText] = /^#(\d+) (\d+) (.*)$/s.exec(recordText) ?? [];
+  if (stateText === undefined) throw new JournalBroken(`the snapshot ${recordText.slice(0, 40)} is torn`);
+  return { sequence: Number(sequence), version: Number(version), stateText };
+}
+
+export class Journals {
+  readonly #link: RedisLink;
+  readonly #keys: Keys;
+
+  constructor(link: RedisLink, keys: Keys) {
+    this.#link = link;
+    this.#keys = keys;
+  }
+
+  /** Undefined where there is no process, or one without a journal. */
+  async readHead(pid: Pid): Promise<JournalHead | undefined> {
+    const partition = this.#keys.partitionOf(pid);
+    const [text, last] = await this.#link.call<(string | null)[]>(
+      "hmget",
+      this.#keys.process(partition, pid),
+      "d",
+      "J",
+    );
+    if (!hasJournal(text ?? undefined)) return undefined;
+    const base = await this.#link.call<string | null>("hget", this.#keys.snapshots(partition, pid), "base");
+    const snapshot = readSnapshot(text as string);
+    const floor = base === null ? undefined : readSnapshot(base);
+    return { first: (floor?.sequence ?? 0) + 1, last: Number(last ?? 0), base: floor, snapshot };
+  }
+
+  /** At most `limit` events from a sequence on. Rejects with JournalBroken. */
+  async read(pid: Pid, from: number, limit: number): Promise<JournalEntry[]> {
+    return toEntries(pid, from, await this.#readRaw(pid, from, limit));
+  }
+
+  /** The events from a sequence to another, both included, page by page. Rejects with JournalBroken where one is not there. */
+  async *pages(pid: Pid, from: number, to: number, first: readonly RawEntry[] = []): AsyncGenerator<JournalEntry[]> {
+    let raw: readonly RawEntry[] = first;
+    for (let next = from; next <= to; ) {
+      if (raw.length === 0) raw = await this.#readRaw(pid, next, PAGE);
+      // What has been added since is not asked for.
+      const page = toEntries(pid, next, raw.slice(0, to - next + 1));
+      if (page.length === 0)
+        throw new JournalBroken(`event ${next} of ${pid} is missing: its journal should go to ${to}`);
+      yield page;
+      next += page.length;
+      raw = [];
+    }
+  }
+
+  #readRaw(pid: Pid, from: number, limit: number): Promise<RawEntry[]> {
+    const key = this.#keys.journal(this.#keys.partitionOf(pid), pid);
+    return this.#link.call<RawEntry[]>("xrange", key, `${from}-0`, "+", "COUNT", limit);
+  }
+}
+
+function toEntries(pid: Pid, from: number, raw: readonly RawEntry[]): JournalEntry[] {
+  return raw.map(([id, fields], index) => {
+    const sequence = from + index;
+    if (id !== `${sequence}-0`)
+      throw new JournalBroken(`event ${sequence} of ${pid} is missing: ${id} stands in its place`);
+    const found: Record<string, string | undefined> = {};
+    for (let at = 0; at < fields.length; at += 2) found[fields[at] as string] = fields[at + 1];
+    const { t: type, d: dataText, v: version, a: at, m: messageId } = found;
+    if (!type || dataText === undefined || !version || !at || messageId === undefined) {
+      throw new JournalBroken(
+        `event ${sequence} of ${pid} is torn: it has ${Object.keys(found).join(", ") || "no fields"}`,
+      );
+    }
+    return { sequence, type, dataText, version: Number(version), at: Number(at), messageId };
+  });
+}
