@@ -17,7 +17,8 @@ type Rule = [isRight: (value: unknown) => boolean, what: string];
 const isFunction = (value: unknown) => typeof value === "function";
 const CALLBACK: Rule = [isFunction, "a function"];
 const YES_OR_NO: Rule = [(value) => typeof value === "boolean", "true or false"];
-const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 1;
+/** A whole number from 1. */
+export const isWholeFrom1 = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 1;
 
 type Fields = Readonly<Record<string, (field: unknown) => boolean>>;
 
@@ -39,12 +40,12 @@ function isBackoff(value: unknown): boolean {
 function isWritePolicy(value: unknown): boolean {
   if (value === "every-turn" || value === "on-passivate") return true;
   const isEvery = (every: unknown) =>
-    isRecord(every, {}, { turns: isCount, ms: isDuration }) && Object.values(every).some(isCount);
+    isRecord(every, {}, { turns: isWholeFrom1, ms: isDuration }) && Object.values(every).some(isWholeFrom1);
   return isRecord(value, { every: isEvery });
 }
 
 export function isRetention(value: unknown): boolean {
-  return isRecord(value, {}, { events: isCount, ms: isCount });
+  return isRecord(value, {}, { events: isWholeFrom1, ms: isWholeFrom1 });
 }
 
 /** What is looked at more closely after the rules. */
@@ -65,15 +66,15 @@ const RULES: Record<keyof Definition<unknown, unknown, unknown, never, unknown, 
   ],
   writePolicy: [isWritePolicy, '"every-turn", "on-passivate" or { every: { turns?, ms? } }'],
   retry: [
-    (value) => isRecord(value, { attempts: isCount }, { backoff: isBackoff }),
+    (value) => isRecord(value, { attempts: isWholeFrom1 }, { backoff: isBackoff }),
     '{ attempts, backoff? }, backoff in ms or { type: "fixed" or "exponential", delay }',
   ],
   intensity: [
-    (value) => isRecord(value, { crashes: isCount, withinMs: isDuration }),
+    (value) => isRecord(value, { crashes: isWholeFrom1, withinMs: isDuration }),
     "{ crashes, withinMs }, whole numbers from 1",
   ],
   mailbox: [
-    (value) => isRecord(value, {}, { messages: isCount, bytes: isCount }),
+    (value) => isRecord(value, {}, { messages: isWholeFrom1, bytes: isWholeFrom1 }),
     "{ messages?, bytes? }, whole numbers from 1",
   ],
   trapExit: YES_OR_NO,

@@ -1,6 +1,8 @@
 /** The door for module authors. Callers find theirs at `genserverless/client`, tests of modules at `genserverless/testing`. */
 
 export type { Context, From, Log, Missed, Pid } from "./contract.ts";
+export { defineEntity, type EntityDefinition } from "./entity/define-entity.ts";
+export type { EntityContext, VersionedEvent } from "./entity/entity-types.ts";
 export {
   type CallReturn,
   type CastReturn,

@@ -42,6 +42,8 @@ export interface StoredJournal {
   readonly snapshot: Snapshot | undefined;
   /** The events after the snapshot, in order, page by page. Rejects with JournalError where one is torn, missing or unknown. */
   readonly pages: AsyncIterable<readonly JournalEntry[]>;
+  /** All events from the first, likewise, for who cannot use the snapshot. */
+  whole(): AsyncIterable<readonly JournalEntry[]>;
 }
 
 /** How a module makes its state of what is stored. `State` is what its callbacks are given, and never stored itself. */

@@ -1,7 +1,7 @@
 /** Makes an activation's stored state ready for its callbacks; one that cannot be is left as it was. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { JournalBroken, type Journals } from "@genserverless/shared/cluster/journal.ts";
+import { JournalBroken, type Journals, type RawEntry } from "@genserverless/shared/cluster/journal.ts";
 import { splitPid } from "@genserverless/shared/process/pid.ts";
 import type { JournalRules, StoredJournal } from "genserverless/journaled.ts";
 import { changeState } from "genserverless/runtime/change-state.ts";
@@ -50,17 +50,23 @@ async function recover(
   const { pid } = lease;
   const from = (snapshot?.sequence ?? 0) + 1;
   let readingError: unknown;
-  async function* pages() {
+  async function* pages(first: number, found: readonly RawEntry[] = []) {
     try {
       if (last < from - 1)
         throw new JournalBroken(`the snapshot is of event ${from - 1}, and the journal of ${pid} ends at ${last}`);
-      yield* journals.pages(pid, from, last, entries);
+      yield* journals.pages(pid, first, last, found);
     } catch (error) {
       readingError = error;
       throw error;
     }
   }
-  const stored: StoredJournal = { pid, key: splitPid(pid).key, snapshot, pages: pages() };
+  const stored: StoredJournal = {
+    pid,
+    key: splitPid(pid).key,
+    snapshot,
+    pages: pages(from, entries),
+    whole: () => pages(1),
+  };
   const recovering = Promise.resolve(rules.recover(stored)).then(
     (state) => activation.hold(state),
     (error: unknown) => {

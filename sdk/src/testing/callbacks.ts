@@ -1,5 +1,6 @@
 /** Runs the callbacks of a turn and reads what they return. */
 
+import type { JournalRules } from "../journaled.ts";
 import type { Effect } from "../runtime/effects.ts";
 import type { ReturningCallback } from "../runtime/interpret.ts";
 import {
@@ -36,9 +37,9 @@ export class Callbacks {
     const { process, module } = turn;
     process.turns += 1;
     try {
-      const state = () => process.current && readState(module, process.current.text);
-      const { returned, ctx } = await this.#run(turn, (given) => invoke(module, callback, content, state(), given));
-      return { result: readTurn(module, callback, returned), effects: ctx.effects };
+      const state = await this.#readState(turn, process.current?.text);
+      const { returned, ctx } = await this.#run(turn, (given) => invoke(module, callback, content, state, given));
+      return { result: this.#view(turn, readTurn(module, callback, returned)), effects: ctx.effects };
     } catch (error) {
       if (error === ABANDONED) throw error;
       const result = error === TIMED_OUT ? failWithTimeout(module, callback) : failWith(module, callback, error);
@@ -50,9 +51,9 @@ export class Callbacks {
   async terminate(turn: Turn, reason: string, stateText: string | undefined): Promise<readonly Effect[]> {
     const { process, module } = turn;
     if (!module.terminate) return [];
-    const state = () => (stateText === undefined ? undefined : readState(module, stateText)) as never;
     try {
-      const { ctx } = await this.#run(turn, (given) => module.terminate?.(reason, state(), given));
+      const state = (await this.#readState(turn, stateText)) as never;
+      const { ctx } = await this.#run(turn, (given) => module.terminate?.(reason, state, given));
       return ctx.effects;
     } catch (error) {
       if (error === ABANDONED) throw error;
@@ -60,6 +61,18 @@ export class Callbacks {
       this.#cluster.journal.note("terminate.failed", process.pid, { detail: `${module.name}.terminate ${what}` });
       return [];
     }
+  }
+
+  /** The state as an object: of its text, or made of the journal. */
+  async #readState({ process, module }: Turn, stateText: string | undefined): Promise<unknown> {
+    if (stateText === undefined) return undefined;
+    return module.journal ? await process.journal.recover(process.pid, module.journal) : readState(module, stateText);
+  }
+
+  /** What a journaled module's state looks like stands for it in the kit. */
+  #view({ module: { journal } }: Turn, result: TurnResult): TurnResult {
+    if (!journal || (result.kind !== "goes-on" && result.kind !== "stops")) return result;
+    return { ...result, stateText: viewText(journal, result.state) };
   }
 
   /** Runs a callback to its end; where the worker is to die here, it dies before anything is committed. */
@@ -76,4 +89,9 @@ export class Callbacks {
       }
     }
   }
+}
+
+/** What is shown of a journaled module's state, JSON text. */
+export function viewText({ view }: JournalRules, state: unknown): string {
+  return JSON.stringify(view ? view(state) : null) ?? "null";
 }

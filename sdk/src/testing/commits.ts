@@ -4,7 +4,7 @@
  */
 
 import type { Effect } from "../runtime/effects.ts";
-import type { TurnFailure } from "../runtime/turn.ts";
+import type { TurnFailure, TurnJournal } from "../runtime/turn.ts";
 import type { ServerModule } from "../server-module.ts";
 import { admit, TIMEOUT } from "./admission.ts";
 import type { KitCluster } from "./kit-cluster.ts";
@@ -19,6 +19,8 @@ export interface Commit {
   mail: Mail | undefined;
   /** The state after the turn; undefined where it is as before. */
   stateText?: string;
+  /** Of a journaled module, what the turn adds to the journal. */
+  journaled?: TurnJournal | undefined;
   /** Undefined where the caller is answered later. */
   outcome: Outcome | undefined;
   effects: readonly Effect[];
@@ -46,13 +48,14 @@ export class Commits {
     return this.#cluster.clock.now;
   }
 
-  commit({ process, module }: Turn, { mail, stateText, outcome, effects, next }: Commit): void {
+  commit({ process, module }: Turn, { mail, stateText, journaled, outcome, effects, next }: Commit): void {
     if (mail) process.mailbox.shift();
     process.continuation = undefined;
     process.retryAt = undefined;
     process.revision += 1;
     const isFirst = process.life === "starting";
     process.life = "alive";
+    this.#journal(process, module, journaled, mail);
     if (stateText !== undefined) this.#keepState(process, module, stateText, isFirst);
     else if (process.isMigrated) process.store(this.#now);
     this.#settle(process, mail, outcome);
@@ -67,6 +70,7 @@ export class Commits {
     const { process, module } = turn;
     if (commit.mail) process.mailbox.shift();
     process.revision += 1;
+    this.#journal(process, module, commit.journaled, commit.mail);
     if (commit.stateText !== undefined) process.current = { text: commit.stateText, version: module.version };
     this.#settle(process, commit.mail, commit.outcome);
     this.#endLife(process, reason, commit.effects, keepsState(module, reason));
@@ -86,11 +90,11 @@ export class Commits {
     const { process, module } = turn;
     this.noteFailure(process, failure, mail.id);
     process.ties.undo();
-    const isInvalid = failure.code === "invalid_message";
-    const mayRetry = !isFinal && !isInvalid && mail.kind !== "call" && mail.attempt < module.retry.attempts;
+    const isRefusal = failure.code === "invalid_message" || failure.code === "command_failed";
+    const mayRetry = !isFinal && !isRefusal && mail.kind !== "call" && mail.attempt < module.retry.attempts;
     if (mayRetry) this.#retryLater(process, module, mail);
     else this.#setAside(process, mail, failure, isFinal);
-    if (!isInvalid) this.noteCrash(process, module);
+    if (!isRefusal) this.noteCrash(process, module);
   }
 
   noteFailure(process: KitProcess, { code, detail }: TurnFailure, messageId?: string): void {
@@ -171,6 +175,10 @@ export class Commits {
     const dueAt = process.storedAt + ms;
     if (isAlways || process.unstoredTurns >= turns || dueAt <= this.#now) process.store(this.#now);
     else if (ms !== Infinity) process.storing ??= this.#cluster.clock.at(dueAt, () => process.store(dueAt));
+  }
+
+  #journal(process: KitProcess, { version }: ServerModule, journaled: TurnJournal | undefined, mail?: Mail): void {
+    if (journaled) process.journal.add(journaled, { version, at: this.#now, messageId: mail?.id ?? "" });
   }
 
   #settle(process: KitProcess, mail: Mail | undefined, outcome: Outcome | undefined): void {

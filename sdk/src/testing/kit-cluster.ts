@@ -92,6 +92,7 @@ export class KitCluster {
     if (earlier?.isThere) return { code: "already_started", detail: `${pid} is ${earlier.status}` };
     const process = new KitProcess(pid, id, options);
     process.stored = earlier?.stored;
+    if (earlier) process.journal = earlier.journal;
     this.#processes.set(pid, process);
     this.#accepted.add(id);
     this.push(process, newMail(id, { kind: "start", text: argsText }));

@@ -9,6 +9,7 @@
 import type { Pid } from "../contract.ts";
 import { Ties } from "../runtime/ties.ts";
 import type { ServerModule } from "../server-module.ts";
+import { KitJournal } from "./kit-journal.ts";
 import type { Mail } from "./mail.ts";
 import type { Turn } from "./turn.ts";
 import type { Alarm } from "./virtual-clock.ts";
@@ -51,6 +52,8 @@ export class KitProcess {
   retryAt: number | undefined;
 
   stored: Snapshot | undefined;
+  /** Of a journaled module, what the state is made of; `stored` is only what it looks like. */
+  journal = new KitJournal();
   readonly mailbox: Mail[] = [];
   readonly delayed = new Map<string, Delayed>();
   continuation: Continuation | undefined;

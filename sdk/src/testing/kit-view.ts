@@ -28,6 +28,12 @@ export class KitView {
     return snapshot && JSON.parse(snapshot.text);
   }
 
+  /** The events of an entity, the oldest first. */
+  journal(pid: string): { sequence: number; type: string; data: unknown }[] {
+    const { entries = [] } = this.#cluster.find(pid)?.journal ?? {};
+    return entries.map(({ sequence, type, dataText }) => ({ sequence, type, data: JSON.parse(dataText) as unknown }));
+  }
+
   /** The state that a crash would leave; another than `state` only under a write policy. */
   storedState(pid: string): unknown {
     const stored = this.#cluster.find(pid)?.stored;

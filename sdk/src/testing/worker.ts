@@ -6,12 +6,13 @@
  * done in one step, at the end, and only while the turn is still the one under way.
  */
 
+import { JournalError } from "../journaled.ts";
 import { type Changed, changeState } from "../runtime/change-state.ts";
 import { isHandled } from "../runtime/dispatch.ts";
 import type { Effect } from "../runtime/effects.ts";
 import { failAfterDeaths, failWithoutHandler, type TurnFailure, type TurnResult } from "../runtime/turn.ts";
 import { admit, cancelTimeout } from "./admission.ts";
-import { Callbacks } from "./callbacks.ts";
+import { Callbacks, viewText } from "./callbacks.ts";
 import type { Commits } from "./commits.ts";
 import type { KitCluster } from "./kit-cluster.ts";
 import type { Continuation, KitProcess, Snapshot } from "./kit-process.ts";
@@ -110,10 +111,16 @@ export class Worker {
   }
 
   async #change(turn: Turn, { version, text }: Snapshot): Promise<Changed> {
-    const { module } = turn;
+    const { module, process } = turn;
+    const { journal } = module;
     try {
+      if (journal) {
+        const { returned } = await turn.run(() => process.journal.recover(process.pid, journal));
+        return { state: returned, stateText: viewText(journal, returned) };
+      }
       return (await turn.run(() => changeState(module, version, text))).returned;
     } catch (error) {
+      if (error instanceof JournalError) return { error: error.message };
       if (error !== TIMED_OUT) throw error;
       return { error: `${module.name}.codeChange was not done within ${module.turnTimeoutMs} ms` };
     }
@@ -157,7 +164,7 @@ export class Worker {
     const { result, effects } = await this.#callbacks.take(turn, "init", JSON.parse(mail.text));
     switch (result.kind) {
       case "goes-on":
-        return () => this.#commits.commit(turn, { ...commit, stateText: result.stateText, effects, next: result });
+        return () => this.#commits.commit(turn, { ...commit, ...keep(result), effects, next: result });
       case "refuses":
         return () => this.#commits.refuse(turn, mail, "init_stopped", `init stopped: ${result.reason}`);
       case "ignores":
@@ -194,10 +201,10 @@ export class Worker {
     const all = [...before, ...cancelled, ...effects];
     if (result.kind === "stops") return await this.#end(turn, mail, result, all);
     if (result.kind !== "goes-on") throw new Error(`${callback} has no such return`);
-    const { stateText, replyText } = result;
+    const { replyText } = result;
     const isDeferred = mail.kind === "call" && replyText === undefined;
     const outcome = isDeferred ? undefined : done(replyText);
-    return () => this.#commits.commit(turn, { mail, stateText, outcome, effects: all, next: result });
+    return () => this.#commits.commit(turn, { mail, ...keep(result), outcome, effects: all, next: result });
   }
 
   async #continue(turn: Turn, { text, deaths }: Continuation): Promise<Ending> {
@@ -214,7 +221,7 @@ export class Worker {
     const { result, effects } = await this.#callbacks.take(turn, "handleContinue", JSON.parse(text));
     if (result.kind === "stops") return await this.#end(turn, undefined, result, effects);
     if (result.kind === "goes-on") {
-      return () => this.#commits.commit(turn, { ...nothing, stateText: result.stateText, effects, next: result });
+      return () => this.#commits.commit(turn, { ...nothing, ...keep(result), effects, next: result });
     }
     if (result.kind !== "fails") throw new Error("handleContinue has no such return");
     return giveUp(result.failure);
@@ -224,14 +231,15 @@ export class Worker {
   async #end(
     turn: Turn,
     mail: Mail | undefined,
-    { reason, stateText, replyText }: TurnResult & { kind: "stops" },
+    result: TurnResult & { kind: "stops" },
     effects: readonly Effect[],
   ): Promise<Ending> {
-    const last = await this.#callbacks.terminate(turn, reason, stateText);
+    const { reason, replyText } = result;
+    const last = await this.#callbacks.terminate(turn, reason, result.stateText);
     const isUnanswered = mail?.kind === "call" && replyText === undefined;
     const detail = `${turn.process.pid} stopped without a reply: ${reason}`;
     const outcome = isUnanswered ? failed("no_process", detail) : done(replyText);
-    return () => this.#commits.end(turn, { mail, stateText, outcome, effects: [...effects, ...last] }, reason);
+    return () => this.#commits.end(turn, { mail, ...keep(result), outcome, effects: [...effects, ...last] }, reason);
   }
 
   async #stop(turn: Turn, mail: MailOf<"stop">): Promise<Ending> {
@@ -259,4 +267,9 @@ export class Worker {
       this.#commits.refuse(turn, mail, failure.code, failure.detail);
     };
   }
+}
+
+/** What a turn leaves of its state. */
+function keep({ stateText, journaled }: Extract<TurnResult, { state: unknown }>) {
+  return { stateText, journaled };
 }
