@@ -98,9 +98,10 @@ export async function untilArrived(driver: Driver, from: string, to: string): Pr
 }
 
 /** A promise's error must carry this code. */
-export async function assertFails(promise: Promise<unknown>, code: string): Promise<void> {
-  await assert.rejects(promise, (error: { code?: string }) => {
+export async function assertFails(promise: Promise<unknown>, code: string, detail?: RegExp): Promise<void> {
+  await assert.rejects(promise, (error: Error & { code?: string }) => {
     assert.equal(error.code, code);
+    if (detail) assert.match(error.message, detail);
     return true;
   });
 }

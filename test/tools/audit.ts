@@ -70,6 +70,7 @@ class PartitionAudit {
     for (const [pid, record] of this.#records) await this.#checkProcess(pid, record);
     await this.#checkMailboxes();
     await this.#checkBooks();
+    await this.#checkJournals();
     await this.#checkCounts();
     return this.#faults;
   }
@@ -173,6 +174,27 @@ class PartitionAudit {
     for (const pid of this.#records.keys()) if (!index.includes(pid)) this.#say(`the index lacks ${pid}`);
     for (const pid of await this.#redis.zrange(`${this.#base}due`, "0", "-1")) {
       if (!this.#isLiving(pid)) this.#say(`the due index has ${pid}, which is not there`);
+    }
+  }
+
+  /** A journal has each sequence once, up to the record's last, and the snapshot is not ahead of it. */
+  async #checkJournals(): Promise<void> {
+    const kept = [...this.#keys].filter((key) => /^(journal|snapshots):/.test(key));
+    for (const key of kept) {
+      const pid = key.slice(key.indexOf(":") + 1);
+      if (!this.#records.get(pid)?.["d"]?.startsWith("#")) this.#say(`${key} of no process with a journal`);
+    }
+    for (const [pid, { d = "", J = "0" }] of this.#records) {
+      const at = /^#(\d+)/.exec(d)?.[1];
+      if (at === undefined) continue;
+      if (Number(at) > Number(J)) this.#say(`${pid} has a snapshot of event ${at}, and its journal goes to ${J}`);
+      const entries = await this.#redis.xrange(`${this.#base}journal:${pid}`, "-", "+");
+      const ids = entries.map(([id]) => Number(id.split("-")[0]));
+      const isWhole = ids.every((id, index) => index === 0 || id === (ids[index - 1] ?? 0) + 1);
+      if (!isWhole) this.#say(`the journal of ${pid} has a gap`);
+      if ((ids.at(-1) ?? Number(J)) !== Number(J)) this.#say(`the journal of ${pid} ends at ${ids.at(-1)}, not ${J}`);
+      const base = /^#(\d+)/.exec((await this.#redis.hget(`${this.#base}snapshots:${pid}`, "base")) ?? "#0")?.[1];
+      if ((ids[0] ?? 1) > Number(base) + 1) this.#say(`the journal of ${pid} begins at ${ids[0]}, behind ${base}`);
     }
   }
 

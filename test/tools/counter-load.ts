@@ -7,7 +7,9 @@ import { CounterHistory, type CounterOutcome, checkCounters, type Violation } fr
 export interface CounterLoadOptions {
   urls: () => readonly string[];
   clients: number;
-  /** How many processes, `accumulator/<prefix>0 …`. */
+  /** What takes `{ add }`, replying the total, and `"total"`; `accumulator` unless given. */
+  module?: string;
+  /** How many processes, `<module>/<prefix>0 …`. */
   processes: number;
   prefix: string;
   /** Of each call; an add that is not answered by then is on record as such. */
@@ -44,7 +46,9 @@ export class CounterLoad {
   /** Starts the processes at 0, then the clients. */
   async start(): Promise<void> {
     const keys = Array.from({ length: this.#options.processes }, (_, index) => this.#key(index));
-    const started = await Promise.all(keys.map((key) => this.#client.start("accumulator", key, { args: 0 })));
+    const started = await Promise.all(
+      keys.map((key) => this.#client.start(this.#module, key, { args: this.#options.module ? null : 0 })),
+    );
     const failed = started.find(({ status }) => status !== 201);
     if (failed) throw new Error(`a counter did not start: ${JSON.stringify(failed.body)}`);
     this.#running = Array.from({ length: this.#options.clients }, () => this.#runClient());
@@ -60,7 +64,7 @@ export class CounterLoad {
   async findViolations(): Promise<Violation[]> {
     const finals = new Map<string, number>();
     for (let index = 0; index < this.#options.processes; index++) {
-      const { status, body } = await this.#client.call(`accumulator/${this.#key(index)}`, "total", {
+      const { status, body } = await this.#client.call(`${this.#module}/${this.#key(index)}`, "total", {
         timeoutMs: 10_000,
       });
       if (status !== 200) throw new Error(`no total of ${this.#key(index)}: ${JSON.stringify(body)}`);
@@ -71,6 +75,10 @@ export class CounterLoad {
 
   close(): Promise<void> {
     return this.#client.close();
+  }
+
+  get #module(): string {
+    return this.#options.module ?? "accumulator";
   }
 
   #key(index: number): string {
@@ -85,7 +93,7 @@ export class CounterLoad {
     const startedAt = performance.now();
     const end = this.history.begin(key, 1);
     const outcome = await this.#client
-      .call(`accumulator/${key}`, { add: 1 }, { timeoutMs: this.#options.timeoutMs })
+      .call(`${this.#module}/${key}`, { add: 1 }, { timeoutMs: this.#options.timeoutMs })
       .then(
         (answer) => this.#read(answer),
         () => this.#note("broken", { kind: "unknown" }),

@@ -18,6 +18,7 @@ import {
 import { TurnContext } from "genserverless/runtime/turn-context.ts";
 import type { Activation } from "./activation.ts";
 import { currentTurn } from "./current-turn.ts";
+import { RemoteFailure } from "./remote/remote-failure.ts";
 import { TurnDoor, type TurnDoorOptions, type TurnOrigin, type WaitHooks } from "./turn-door.ts";
 
 export interface CallbacksOptions extends TurnDoorOptions {
@@ -91,7 +92,9 @@ export class Callbacks {
       const result =
         error === TIMED_OUT
           ? failWithTimeout(module, callback, occasion.content)
-          : failWith(module, callback, error, occasion.content);
+          : error instanceof RemoteFailure
+            ? ({ kind: "fails", failure: error.failure } as const)
+            : failWith(module, callback, error, occasion.content);
       return { result, effects: [] };
     } finally {
       ctx.seal("its callback has returned");

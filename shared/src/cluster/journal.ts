@@ -33,19 +33,25 @@ export interface StoredSnapshot {
 /** What a claim finds: the snapshot, the last sequence, and the first page of what lies between them. */
 export interface StoredJournal {
   snapshot: StoredSnapshot | undefined;
+  /** As the record says. */
   last: number;
+  /** Of the newest entry that is there, or "". */
+  newestId: string;
   entries: RawEntry[];
 }
 
 /** The journal of a process now. */
 export interface JournalHead {
+  /** Of the process; another one may have another journal. */
+  incarnation: string;
   /** The first sequence that is kept; `last + 1` where there is none. */
   first: number;
   last: number;
-  /** The earliest snapshot that is kept, where earlier events are not. */
-  base: StoredSnapshot | undefined;
-  snapshot: StoredSnapshot | undefined;
+  /** The states that are kept, the earliest first. Where events were cut, the first one is what they had come to. */
+  snapshots: StoredSnapshot[];
 }
+
+type Values = (string | null)[];
 
 export type RawEntry = [id: string, fields: string[]];
 
@@ -86,17 +92,14 @@ export class Journals {
   /** Undefined where there is no process, or one without a journal. */
   async readHead(pid: Pid): Promise<JournalHead | undefined> {
     const partition = this.#keys.partitionOf(pid);
-    const [text, last] = await this.#link.call<(string | null)[]>(
-      "hmget",
-      this.#keys.process(partition, pid),
-      "d",
-      "J",
-    );
-    if (!hasJournal(text ?? undefined)) return undefined;
-    const base = await this.#link.call<string | null>("hget", this.#keys.snapshots(partition, pid), "base");
-    const snapshot = readSnapshot(text as string);
-    const floor = base === null ? undefined : readSnapshot(base);
-    return { first: (floor?.sequence ?? 0) + 1, last: Number(last ?? 0), base: floor, snapshot };
+    const [[text, last, incarnation], [base, next]] = await Promise.all([
+      this.#link.call<Values>("hmget", this.#keys.process(partition, pid), "d", "J", "i"),
+      this.#link.call<Values>("hmget", this.#keys.snapshots(partition, pid), "base", "next"),
+    ]);
+    if (!text || !hasJournal(text)) return undefined;
+    const snapshots = [base, next, text].flatMap((each) => (each ? (readSnapshot(each) ?? []) : []));
+    const first = (base ? (snapshots[0]?.sequence ?? 0) : 0) + 1;
+    return { incarnation: incarnation ?? "", first, last: Number(last ?? 0), snapshots };
   }
 
   /** At most `limit` events from a sequence on. Rejects with JournalBroken. */

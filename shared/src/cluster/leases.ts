@@ -179,7 +179,7 @@ type RawClaim = [
   number,
   string[],
   number,
-  [] | [last: string, entries: RawEntry[]],
+  [] | [last: string, newestId: string, entries: RawEntry[]],
 ];
 
 type RawCommit = ["ok", number, number, RawMessage[], number, number, string];
@@ -319,10 +319,10 @@ function toFetched([id, kind, envelope, deaths, blame, tries, queuedAt]: RawMess
 }
 
 function readJournal(recordText: string | null, raw: RawClaim[15]): StoredJournal | undefined {
-  const [last, entries] = raw;
+  const [last, newestId = "", entries = []] = raw;
   return last === undefined
     ? undefined
-    : { snapshot: readSnapshot(recordText ?? ""), last: Number(last), entries: entries ?? [] };
+    : { snapshot: readSnapshot(recordText ?? ""), last: Number(last), newestId, entries };
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

@@ -23,14 +23,19 @@ import { evictSession } from "./eviction.ts";
 import { checkFoundation } from "./foundation.ts";
 import { Predecessor } from "./predecessor.ts";
 
-export type Role = "api" | "worker" | "sysmon";
+export type Role = "api" | "worker" | "gateway" | "sysmon";
+
+/** Whether nodes of this role run processes: what follows for workers follows for them. */
+export function runsProcesses(role: string): boolean {
+  return role === "worker" || role === "gateway";
+}
 
 /** A live session, as others see it. */
 export interface Member {
   session: string;
   role: Role;
   held: number;
-  /** What a worker runs, comma-separated. */
+  /** What a worker or a gateway runs, comma-separated. */
   modules: string;
 }
 
@@ -108,7 +113,7 @@ export class Membership implements Part {
   }
 
   get #isWorker(): boolean {
-    return this.#options.role === "worker";
+    return runsProcesses(this.#options.role);
   }
 
   /** The worker has learnt other modules: it joins again with these. */
@@ -269,7 +274,7 @@ export class Membership implements Part {
 
   async #evictDead(session: string): Promise<void> {
     const { link, keys, events } = this.#options;
-    await evictSession(link, keys, session, { isWorker: session.startsWith("worker@") });
+    await evictSession(link, keys, session, { isWorker: runsProcesses(session.split("@", 1)[0] ?? "") });
     events.emit("warn", "session.evicted", { session });
   }
 

@@ -1,7 +1,7 @@
 /** How every node begins to listen: an address that cannot be had is an error that names the setting. */
 
 import { once } from "node:events";
-import type { Server } from "node:http";
+import type { Server } from "node:net";
 import { SettingError } from "./env.ts";
 
 export interface ListenOptions {

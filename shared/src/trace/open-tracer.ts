@@ -6,7 +6,7 @@ import { NO_TRACER, type Tracer } from "./tracer.ts";
 
 /** Rejects with SettingError. */
 export async function openTracer(
-  role: "api" | "worker",
+  role: "api" | "worker" | "gateway",
   nodeName: string,
   log: Logger,
   env: Record<string, string | undefined> = process.env,

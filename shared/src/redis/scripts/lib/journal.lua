@@ -34,12 +34,15 @@ local function compactJournal(pid, snapshot, events, ms, now)
   end
 end
 
--- The last sequence of a process with a journal, and a page of what comes after its snapshot; nothing where it has none.
+-- The last sequence of a process with a journal, the id of the last entry that is there, and a page of what comes after its
+-- snapshot; nothing where it has none.
 local function readJournal(key, pid, snapshot, page)
   local from = snapshot and sequenceOf(snapshot)
   if not from then
     return {}
   end
-  local entries = call("XRANGE", base .. "journal:" .. pid, string.format("%.0f-0", from + 1), "+", "COUNT", page)
-  return { call("HGET", key, "J") or "0", entries }
+  local journal = base .. "journal:" .. pid
+  local newest = call("XREVRANGE", journal, "+", "-", "COUNT", 1)[1]
+  local entries = call("XRANGE", journal, string.format("%.0f-0", from + 1), "+", "COUNT", page)
+  return { call("HGET", key, "J") or "0", newest and newest[1] or "", entries }
 end
