@@ -3,6 +3,8 @@
 import type { BenchArguments } from "./arguments.ts";
 import { type CastResult, compareCasts } from "./cast-report.ts";
 import { CAST_WAYS, type CastMeasurement, type CastWay, combineCasts, measureCasts } from "./casts.ts";
+import { measureEntities, measureRecovery, type RecoveryMeasurement, type RecoveryWay } from "./entities.ts";
+import { combineRecoveries, compareEntities, type EntityResult } from "./entity-report.ts";
 import { Floor } from "./floor/floor.ts";
 import { combineRounds, type Measurement } from "./measurement.ts";
 import { OurCluster } from "./our-cluster.ts";
@@ -38,6 +40,7 @@ export class Bench {
   async run(workload: WorkloadName): Promise<WorkloadResult> {
     if (workload === "W6") return await this.#measureCasts();
     if (workload === "W7") return await this.#measureTimers();
+    if (workload === "W8") return await this.#measureEntities();
     const systems = { floor: new Floor(), ours: new OurCluster() };
     return await this.#whileRunning([systems.floor, systems.ours], () => this.#measure(workload, systems));
   }
@@ -61,7 +64,7 @@ export class Bench {
     }
   }
 
-  async #measure(workload: Exclude<WorkloadName, "W6" | "W7">, systems: Systems): Promise<WorkloadResult> {
+  async #measure(workload: Exclude<WorkloadName, "W6" | "W7" | "W8">, systems: Systems): Promise<WorkloadResult> {
     const { seconds, processes } = this.#limits;
     if (workload === "W5") {
       const floor = await measureBytes(systems.floor, processes);
@@ -134,6 +137,36 @@ export class Bench {
     });
     const { spread, kill, instant } = measured;
     return compareTimers(combineTimers(spread), combineTimers(kill), combineTimers(instant), combineRounds(calls));
+  }
+
+  async #measureEntities(): Promise<EntityResult> {
+    const { seconds, rounds } = this.#limits;
+    const measured: Record<"entities" | "calls", Measurement[]> = { entities: [], calls: [] };
+    const recoveries: Record<RecoveryWay, RecoveryMeasurement[]> = { snapshots: [], whole: [] };
+    const cluster = new OurCluster();
+    await this.#whileRunning([cluster], async () => {
+      for (let round = 1; round <= rounds; round++) {
+        measured.calls.push(await measureCalls(cluster, "W3", { round, seconds }));
+        measured.entities.push(await measureEntities(cluster, { round, seconds }));
+        const [calls, entities] = [measured.calls.at(-1)?.rps ?? 0, measured.entities.at(-1)?.rps ?? 0];
+        this.#tell(`  round ${round}: entities ${entities.toFixed(0)} req/s, W3 ${calls.toFixed(0)} req/s`);
+      }
+      for (let round = 1; round <= rounds; round++) {
+        for (const way of ["snapshots", "whole"] as const) {
+          const measurement = await measureRecovery(cluster, way, round);
+          this.#tell(`  round ${round}, ${way}: ${measurement.recoveryMs.toFixed(1)} ms`);
+          recoveries[way].push(measurement);
+        }
+      }
+    });
+    const { entities, calls } = measured;
+    const { snapshots, whole } = recoveries;
+    return compareEntities(
+      combineRounds(entities),
+      combineRounds(calls),
+      combineRecoveries(snapshots),
+      combineRecoveries(whole),
+    );
   }
 
   async #measureTimersOnce(cluster: OurCluster, way: TimerWay, round: number): Promise<TimerMeasurement> {

@@ -54,6 +54,7 @@ export class OurCluster implements System {
         REDIS_URL: this.#redisServer.url,
         API_REPLICAS: String(apis),
         WORKER_REPLICAS: String(this.#workers),
+        GATEWAY_REPLICAS: "0",
         MODULES_DIR: MODULE_FOLDERS.join(":"),
         NODE_ENV: "production",
         // The floor says nothing either.
@@ -96,6 +97,10 @@ export class OurCluster implements System {
   startProcessRequest(pid: Pid): HttpRequest {
     const { module, key } = splitPid(pid);
     return postJson("/v1/processes", { module, key });
+  }
+
+  callRequest(pid: Pid, message: unknown): HttpRequest {
+    return postJson(`/v1/processes/${pid}/call`, { message });
   }
 
   castRequest(pid: Pid, message: unknown): HttpRequest {

@@ -1,6 +1,7 @@
 /** The figures as a table for people and as JSON for programs. */
 
 import { type CastResult, formatCasts } from "./cast-report.ts";
+import { type EntityResult, formatEntities } from "./entity-report.ts";
 import type { Measurement } from "./measurement.ts";
 import { alignTable, formatErrors } from "./table.ts";
 import { formatTimers, type TimerResult } from "./timer-report.ts";
@@ -21,7 +22,12 @@ export interface ByteResult {
 /** Our nodes' Redis connections by client name, with few processes and with all that W4 starts. */
 export type ClientCounts = Record<"withFew" | "withMany", Record<string, number>>;
 
-export type WorkloadResult = (CallResult & { redisClients?: ClientCounts }) | ByteResult | CastResult | TimerResult;
+export type WorkloadResult =
+  | (CallResult & { redisClients?: ClientCounts })
+  | ByteResult
+  | CastResult
+  | TimerResult
+  | EntityResult;
 
 export function compareCalls(ours: Measurement, floor: Measurement): CallResult {
   return {
@@ -44,12 +50,13 @@ export function compareBytes(ours: number, floor: number): ByteResult {
   };
 }
 
-/** W1 to W5 in one table, W6 and W7 each in one of its own. */
+/** W1 to W5 in one table, the others each in one of its own. */
 export function formatTables(results: ReadonlyMap<string, WorkloadResult>): string {
   const rows = [["", "", "req/s", "p50 ms", "p99 ms", "CPU-ms/call", "bytes", "calls", "errors"]];
   const others: string[] = [];
   for (const [name, result] of results) {
     if ("http" in result) others.push(formatCasts(name, result));
+    else if ("entities" in result) others.push(formatEntities(name, result));
     else if ("instant" in result) others.push(formatTimers(name, result));
     else if ("bytesPerProcess" in result.ratio) rows.push(...byteRows(name, result as ByteResult));
     else rows.push(...callRows(name, result as CallResult));

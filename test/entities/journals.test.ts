@@ -54,7 +54,7 @@ const DAMAGES: Record<string, { damage: (pid: string) => Promise<unknown>; says:
   },
   "of a version that the module does not have yet": {
     damage: (pid) => rewrite(pid, 3, { v: "9" }),
-    says: /event 3 of tally\/.*, added of version 9: tally is of version 1/,
+    says: /event 3 of tally\/.*, added of version 9 is not upcast: TypeError: tally is of version 1/,
   },
   missing: {
     damage: (pid) => redis.xdel(journalOf(pid), "2-0"),

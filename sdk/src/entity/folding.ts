@@ -81,20 +81,32 @@ export class Folding {
     return { sequence: snapshot.sequence, state };
   }
 
-  #applyStored(pid: string, { sequence, type, dataText, version }: JournalEntry, state: unknown): unknown {
-    const { name, version: own } = this.#options;
-    const what = `event ${sequence} of ${pid}, ${type} of version ${version}`;
-    if (version > own) throw new JournalError(`${what}: ${name} is of version ${own}`);
-    const events = this.#upcast({ type, data: parse(dataText, what) }, version, what);
-    return attempt(what, () => events.reduce((before, event) => this.apply(event.type, event.data, before), state));
+  /** Most events are of this version, and there may be many. */
+  #applyStored(pid: string, entry: JournalEntry, state: unknown): unknown {
+    let trouble = " is torn";
+    try {
+      const data: unknown = JSON.parse(entry.dataText);
+      trouble = "";
+      if (entry.version === this.#options.version) return this.apply(entry.type, data, state);
+      trouble = " is not upcast";
+      const events = this.#upcast({ type: entry.type, data }, entry.version);
+      trouble = "";
+      return events.reduce((before, event) => this.apply(event.type, event.data, before), state);
+    } catch (error) {
+      const { sequence, type, version } = entry;
+      throw new JournalError(
+        `event ${sequence} of ${pid}, ${type} of version ${version}${trouble}: ${describeError(error)[0]}`,
+      );
+    }
   }
 
-  #upcast(event: VersionedEvent, version: number, what: string): VersionedEvent[] {
-    const { version: own, upcast } = this.#options;
+  #upcast(event: VersionedEvent, version: number): VersionedEvent[] {
+    const { name, version: own } = this.#options;
+    if (version > own) throw new TypeError(`${name} is of version ${own}`);
     let events = [event];
     for (let from = version; from < own; from++) {
-      const step = upcast[from];
-      if (step) events = attempt(`${what}, upcast from version ${from}`, () => events.flatMap(step));
+      const step = this.#options.upcast[from];
+      if (step) events = events.flatMap(step);
     }
     return events;
   }

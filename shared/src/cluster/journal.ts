@@ -109,16 +109,19 @@ export class Journals {
 
   /** The events from a sequence to another, both included, page by page. Rejects with JournalBroken where one is not there. */
   async *pages(pid: Pid, from: number, to: number, first: readonly RawEntry[] = []): AsyncGenerator<JournalEntry[]> {
-    let raw: readonly RawEntry[] = first;
+    let coming: Promise<readonly RawEntry[]> | undefined = first.length > 0 ? Promise.resolve(first) : undefined;
     for (let next = from; next <= to; ) {
-      if (raw.length === 0) raw = await this.#readRaw(pid, next, PAGE);
-      // What has been added since is not asked for.
+      const raw = await (coming ?? this.#readRaw(pid, next, PAGE));
+      // The next page comes while this one is looked at; what has been added since is not asked for.
+      const after = next + raw.length;
+      coming = raw.length > 0 && after <= to ? this.#readRaw(pid, after, PAGE) : undefined;
+      coming?.catch(() => {});
       const page = toEntries(pid, next, raw.slice(0, to - next + 1));
-      if (page.length === 0)
+      if (page.length === 0) {
         throw new JournalBroken(`event ${next} of ${pid} is missing: its journal should go to ${to}`);
+      }
       yield page;
-      next += page.length;
-      raw = [];
+      next = after;
     }
   }
 
@@ -133,13 +136,11 @@ function toEntries(pid: Pid, from: number, raw: readonly RawEntry[]): JournalEnt
     const sequence = from + index;
     if (id !== `${sequence}-0`)
       throw new JournalBroken(`event ${sequence} of ${pid} is missing: ${id} stands in its place`);
-    const found: Record<string, string | undefined> = {};
-    for (let at = 0; at < fields.length; at += 2) found[fields[at] as string] = fields[at + 1];
-    const { t: type, d: dataText, v: version, a: at, m: messageId } = found;
-    if (!type || dataText === undefined || !version || !at || messageId === undefined) {
-      throw new JournalBroken(
-        `event ${sequence} of ${pid} is torn: it has ${Object.keys(found).join(", ") || "no fields"}`,
-      );
+    // As commits write them, and in no other order.
+    const [t, type = "", d, dataText = "", v, version, a, at, m, messageId] = fields;
+    if (t !== "t" || d !== "d" || v !== "v" || a !== "a" || m !== "m" || messageId === undefined) {
+      const names = fields.filter((_, place) => place % 2 === 0).join(", ");
+      throw new JournalBroken(`event ${sequence} of ${pid} is torn: it has ${names || "no fields"}`);
     }
     return { sequence, type, dataText, version: Number(version), at: Number(at), messageId };
   });

@@ -1,8 +1,8 @@
 /**
  * Taking a process out of a cluster as one document, and making one of such a document, here or elsewhere.
  *
- * A document has what the process is: its state as last written, its options, its timers, what it is owed and its mail, that
- * in hand included, for its turn has not been committed. It also names the monitors, links and groups that it had; those
+ * A document has what the process is: its state as last written, or its journal, its options, its timers, what it is owed and
+ * its mail, that in hand included, for its turn has not been committed. It also names the monitors, links and groups that it had; those
  * belong to two sides and are not made anew. Callers are not part of it: a call that was exported is handled again, and
  * nobody is told the reply. Dead letters stay where they are.
  */
@@ -16,6 +16,8 @@ import { ClusterError } from "../service/errors.ts";
 import { composeAct, readDone } from "./act.ts";
 import { noProcess } from "./control.ts";
 import { seal } from "./envelope.ts";
+import { hasJournal, JournalBroken, Journals } from "./journal.ts";
+import { findJournalFault, type JournalDocument, readJournalDocument, toJournalArguments } from "./journal-document.ts";
 import type { Outboxes } from "./outbox.ts";
 import { Sender, type SenderOptions } from "./sender.ts";
 
@@ -29,7 +31,9 @@ export interface ProcessDocument {
   moduleVersion: number;
   revision: number;
   turns: number;
+  /** Null of a process with a journal. */
   state: unknown;
+  journal?: JournalDocument | undefined;
   options: Record<string, unknown>;
   /** What handleContinue is owed. */
   continue?: { value: unknown } | undefined;
@@ -77,23 +81,48 @@ type RawExport =
   | ["no_process"]
   | ["starting"]
   | ["too_large", number, number]
-  | ["ok", record: string[], ties: string[], messages: string[]];
+  | ["ok", record: string[], ties: string[], messages: string[], baseText: string];
 
 const MOST_MESSAGES = 10_000;
 const MOST_BYTES = 64 * 1024 * 1024;
+/** How often a journal is read that is cut meanwhile. */
+const MOST_TRIES = 5;
 
 export class Transfer {
   readonly #options: TransferOptions;
   readonly #sender: Sender;
+  readonly #journals: Journals;
 
   constructor(options: TransferOptions) {
     this.#options = options;
     this.#sender = new Sender(options);
+    this.#journals = new Journals(options.link, options.keys);
   }
 
-  /** All of it as of one moment. Refuses a mailbox of more than 10,000 messages or 64 MiB. */
+  /**
+   * All of it as of one moment. Refuses a mailbox of more than 10,000 messages or 64 MiB, and a journal of more than 100,000
+   * events or what the mailbox leaves of the 64 MiB. Rejects with JournalBroken.
+   */
   async exportProcess(pid: Pid): Promise<ProcessDocument> {
-    const { link, keys, resolveState } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const { record, ties, messages, baseText } = await this.#readAll(pid);
+      if (!hasJournal(record["d"])) {
+        const stateText = await readStateText(pid, record["d"] ?? "null", this.#options.resolveState);
+        return toDocument(pid, record, JSON.parse(stateText), ties, messages);
+      }
+      try {
+        const journal = await this.#readJournal(pid, record, messages, baseText);
+        if (await this.#isSameLife(pid, record)) {
+          return { ...toDocument(pid, record, null, ties, messages), journal };
+        }
+      } catch (error) {
+        if (!(error instanceof JournalBroken) || tries === MOST_TRIES) throw error;
+      }
+    }
+  }
+
+  async #readAll(pid: Pid) {
+    const { link, keys } = this.#options;
     const partition = keys.partitionOf(pid);
     const args = [keys.base(partition), pid, MOST_MESSAGES, MOST_BYTES];
     const send = () => link.run<RawExport>("export", [keys.process(partition, pid)], args);
@@ -107,9 +136,25 @@ export class Transfer {
         `the mailbox of ${pid} holds ${held}; ${MOST_MESSAGES} and ${MOST_BYTES} can be exported`,
       );
     }
-    const record = toRecord(raw[1]);
-    const stateText = await readStateText(pid, record["d"] ?? "null", resolveState);
-    return toDocument(pid, record, stateText, toRecord(raw[2]), raw[3]);
+    const [, record, ties, messages, baseText] = raw;
+    return { record: toRecord(record), ties: toRecord(ties), messages, baseText };
+  }
+
+  #readJournal(
+    pid: Pid,
+    record: Record<string, string>,
+    messages: readonly string[],
+    baseText: string,
+  ): Promise<JournalDocument> {
+    const mailBytes = messages.reduce((sum, text) => sum + text.length, 0);
+    const stored = { recordText: record["d"] ?? "", last: Number(record["J"] ?? 0), baseText };
+    return readJournalDocument(this.#journals, pid, stored, MOST_BYTES - mailBytes);
+  }
+
+  /** Its journal is then the one that was read. */
+  async #isSameLife(pid: Pid, record: Record<string, string>): Promise<boolean> {
+    const { link, keys } = this.#options;
+    return (await link.call<string | null>("hget", keys.process(keys.partitionOf(pid), pid), "i")) === record["i"];
   }
 
   /** Makes a new incarnation; refuses where there is a process, unless it is to be replaced. */
@@ -118,13 +163,16 @@ export class Transfer {
     const module = moduleOf(pid);
     if (!knowsModule(module)) throw new ClusterError("unknown_module", `there is no module "${module}"`);
     if (isStorageFull()) throw new ClusterError("storage_full", "Redis is nearly full; try again later");
+    const fault = document.journal && findJournalFault(document.journal);
+    if (fault !== undefined) throw new ClusterError("invalid_request", `the document's journal: ${fault}`);
     const partition = keys.partitionOf(pid);
     const act = composeAct(partition, pid, "import", { document, replaces }, idempotencyKey);
+    const journal = document.journal && toJournalArguments(document.journal);
     const text = JSON.stringify(document.state) ?? "null";
-    const stateText = storeState ? await storeState(pid, text) : text;
+    const stateText = journal?.recordText ?? (storeState ? await storeState(pid, text) : text);
     const args = [keys.base(partition), pid, act.id, act.hash, act.keepMs, replaces ? 1 : 0, stateText];
     const made = withoutLinks(document);
-    args.push(...toArguments(made, partition));
+    for (const arg of toArguments(made, partition, journal)) args.push(arg);
     const send = () =>
       link.run<[string, string?, number?, number?, string?]>("import", [keys.process(partition, pid)], args);
     const [verdict, detail = "", sent = 0, , reference] = await this.#sender.repeat(send, act.id);
@@ -142,7 +190,7 @@ export class Transfer {
 function toDocument(
   pid: Pid,
   record: Record<string, string>,
-  stateText: string,
+  state: unknown,
   own: Record<string, string>,
   flat: readonly string[],
 ): ProcessDocument {
@@ -157,7 +205,7 @@ function toDocument(
     moduleVersion: Number(record["v"] ?? 0),
     revision: Number(record["r"] ?? 0),
     turns: Number(record["t"] ?? 0),
-    state: JSON.parse(stateText),
+    state,
     options: record["g"] ? (JSON.parse(record["g"]) as Record<string, unknown>) : {},
     ...(record["q"] !== undefined && { continue: { value: JSON.parse(record["q"]) as unknown } }),
     timers: Object.fromEntries(timers),
@@ -202,7 +250,11 @@ function withoutLinks(document: ProcessDocument): ProcessDocument {
  * What import-1.lua takes from the version on. Messages get new ids, and timers follow theirs; one whose message is not
  * among them would never be due and is left out.
  */
-function toArguments(document: ProcessDocument, partition: number): (string | number)[] {
+function toArguments(
+  document: ProcessDocument,
+  partition: number,
+  journal: ReturnType<typeof toJournalArguments> | undefined,
+): (string | number)[] {
   const { moduleVersion, revision, turns, options, mailbox } = document;
   const ids = mailbox.map(() => newMessageId(partition));
   const renamed = new Map(mailbox.map(({ messageId }, index) => [messageId, ids[index] ?? ""]));
@@ -212,8 +264,10 @@ function toArguments(document: ProcessDocument, partition: number): (string | nu
   const optionsText = Object.keys(options).length > 0 ? JSON.stringify(options) : "";
   const continued = document.continue ? [JSON.stringify(document.continue.value) ?? "null", 1] : ["", 0];
   const args = [moduleVersion, revision, turns, optionsText, held, document.reason ?? "", ...continued];
-  args.push(timers.length);
+  const { words = [], last = 0, baseText = "" } = journal ?? {};
+  args.push(timers.length, words.length / 5, last, baseText);
   for (const [name, timer] of timers) args.push(`t:${name}`, JSON.stringify({ ...timer, id: renamed.get(timer.id) }));
+  for (const word of words) args.push(word);
   for (const [index, { kind, message, dueAt, timer }] of mailbox.entries()) {
     const envelope = seal(JSON.stringify(message) ?? "null", timer === undefined ? {} : { timer });
     args.push(ids[index] ?? "", kind, envelope, dueAt ?? "");

@@ -33,6 +33,8 @@ export interface CommitFacts {
   revision: number;
   /** Since the process was started. */
   turns: number;
+  /** Of the last event that it added to the journal. */
+  sequence?: number;
   messages: HandledMessage[];
   /** Where it was stored with this commit and is not too large. */
   state?: unknown;
@@ -62,6 +64,7 @@ interface Followed {
   pid: Pid;
   followers: Set<Follower>;
   timer: NodeJS.Timeout;
+  onPublished: () => void;
   looking: Promise<void> | undefined;
   isStale: boolean;
 }
@@ -107,12 +110,11 @@ export class HistoryFeed {
       looking: undefined,
       isStale: false,
       timer: setInterval(() => void this.#renew(followed), RENEW_MS),
+      onPublished: () => void this.#look(followed),
     };
     this.#followed.set(pid, followed);
     // What was committed before the subscription took effect was published to nobody here.
-    void subscriber
-      .subscribe(keys.historyChannel(pid), () => void this.#look(followed))
-      .then(() => this.#look(followed));
+    void subscriber.subscribe(keys.historyChannel(pid), followed.onPublished).then(() => this.#look(followed));
     return followed;
   }
 
@@ -122,7 +124,7 @@ export class HistoryFeed {
     clearInterval(followed.timer);
     this.#followed.delete(followed.pid);
     const { subscriber, keys } = this.#options;
-    void subscriber.unsubscribe(keys.historyChannel(followed.pid));
+    void subscriber.unsubscribe(keys.historyChannel(followed.pid), followed.onPublished);
   }
 
   /** Has the history kept from now on. Undefined where there is no process. */
@@ -235,6 +237,7 @@ function toEvent(id: string, flat: readonly string[]): { event: Told; incarnatio
   const data: CommitFacts = {
     revision: Number(fields.get("r")),
     turns: Number(fields.get("t")),
+    ...(fields.get("j") && { sequence: Number(fields.get("j")) }),
     messages: JSON.parse(fields.get("m") ?? "[]") as HandledMessage[],
     ...(stateText !== "" && { state: JSON.parse(stateText) as unknown }),
     ...(stateBytes > 0 && { stateBytes }),

@@ -34,7 +34,7 @@ export type Wanted = Pick<ListQuery, "status" | "tag" | "owner">;
 
 type Values = (string | null)[];
 
-const FIELDS = ["s", "v", "r", "e", "o", "t", "a", "u", "b", "i", "p", "f", "g"] as const;
+const FIELDS = ["s", "v", "r", "e", "o", "t", "a", "u", "b", "i", "p", "f", "g", "J"] as const;
 
 export class ProcessReader {
   readonly #link: RedisLink;
@@ -78,7 +78,8 @@ export class ProcessReader {
     const { incarnation, stateText, startedAt, updatedAt, ...view } = record;
     const pid = record.pid as Pid;
     const mailbox = await this.countMail(pid, incarnation);
-    const text = stateText === undefined ? "null" : await readStateText(pid, stateText, this.#resolve);
+    const mark = { last: view.sequence ?? 0, incarnation };
+    const text = stateText === undefined ? "null" : await readStateText(pid, stateText, this.#resolve, mark);
     return { ...view, mailbox, startedAt, updatedAt, ...(withState && { state: JSON.parse(text) as unknown }) };
   }
 
@@ -97,7 +98,7 @@ export class ProcessReader {
 /** `values` are those of FIELDS, and the state's text where it was asked for. */
 function toRecord(pid: Pid, values: Values): ProcessRecord | undefined {
   const [stored, version, revision, epoch, owner, turns, startedAt, updatedAt, hasMail, incarnation] = values;
-  const [held, reason, options, stateText] = values.slice(10);
+  const [held, reason, options, sequence, stateText] = values.slice(10);
   if (!stored || !incarnation) return undefined;
   return {
     pid,
@@ -110,6 +111,7 @@ function toRecord(pid: Pid, values: Values): ProcessRecord | undefined {
     epoch: Number(epoch ?? 0),
     owner: owner || null,
     turns: Number(turns),
+    ...(sequence && { sequence: Number(sequence) }),
     startedAt: toIso(startedAt),
     updatedAt: toIso(updatedAt),
     incarnation,

@@ -1,6 +1,7 @@
 /** Walks over the stored states of a module, a batch at a time. */
 
 import type { Pid } from "../process/pid.ts";
+import type { JournalMark } from "../process/stored-state.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
 
@@ -8,8 +9,9 @@ export interface StoredState {
   pid: Pid;
   /** Of the module, when the state was stored. */
   version: number;
-  /** JSON text, or a reference to a state store. */
+  /** JSON text, a reference to a state store, or a snapshot. */
   stateText: string;
+  mark: JournalMark;
 }
 
 const BATCH = 200;
@@ -22,10 +24,12 @@ export async function* walkStoredStates(link: RedisLink, keys: Keys, module: str
       const range = [after, `(${module}0`, "LIMIT", 0, BATCH] as const;
       const pids = await link.call<Pid[]>("zrangebylex", keys.index(partition), ...range);
       const records = await Promise.all(
-        pids.map((pid) => link.call<(string | null)[]>("hmget", keys.process(partition, pid), "v", "d")),
+        pids.map((pid) => link.call<(string | null)[]>("hmget", keys.process(partition, pid), "v", "d", "J", "i")),
       );
-      for (const [index, [version, stateText]] of records.entries()) {
-        if (version && stateText) yield { pid: pids[index] as Pid, version: Number(version), stateText };
+      for (const [index, [version, stateText, last, incarnation]] of records.entries()) {
+        if (!version || !stateText) continue;
+        const mark = { last: Number(last ?? 0), incarnation: incarnation ?? "" };
+        yield { pid: pids[index] as Pid, version: Number(version), stateText, mark };
       }
       if (pids.length < BATCH) break;
       after = `(${pids.at(-1)}`;

@@ -17,6 +17,8 @@ export interface ProcessView {
   /** The session that holds the lease. */
   owner: string | null;
   turns: number;
+  /** Of the last event in its journal, where it has one. */
+  sequence?: number;
   mailbox: MailboxView;
   startedAt: string;
   updatedAt: string;

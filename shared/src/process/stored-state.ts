@@ -5,12 +5,28 @@
 
 import type { Pid } from "./pid.ts";
 
-/** Makes the JSON of a state of such a text, where it is not the state itself. */
-export type ResolveState = (pid: Pid, reference: string) => Promise<string | undefined>;
+/** What a record says of its journal beside the text. */
+export interface JournalMark {
+  /** The sequence of the last event. */
+  last: number;
+  incarnation: string;
+}
 
-export async function readStateText(pid: Pid, text: string, resolve: ResolveState | undefined): Promise<string> {
+/** Makes the JSON of a state of such a text, where it is not the state itself. */
+export type ResolveState = (pid: Pid, text: string, mark: JournalMark) => Promise<string | undefined>;
+
+const NO_MARK: JournalMark = { last: 0, incarnation: "" };
+
+/** `null` of a state that only its journal has, and that `resolve` cannot make. */
+export async function readStateText(
+  pid: Pid,
+  text: string,
+  resolve: ResolveState | undefined,
+  mark = NO_MARK,
+): Promise<string> {
   if (!text.startsWith("@") && !text.startsWith("#")) return text;
-  const state = await resolve?.(pid, text);
-  if (state === undefined) throw new Error(`what this node knows is not enough to read the state of ${pid}`);
-  return state;
+  const state = await resolve?.(pid, text, mark);
+  if (state !== undefined) return state;
+  if (text.startsWith("#")) return "null";
+  throw new Error(`what this node knows is not enough to read the state of ${pid}`);
 }

@@ -11,7 +11,7 @@ import { type LinkOptions, openRedis } from "./connection.ts";
 export class Subscriber implements Part {
   readonly #redis: Redis;
   readonly #silenceMs: number;
-  readonly #handlers = new Map<string, (text: string) => void>();
+  readonly #handlers = new Map<string, Set<(text: string) => void>>();
   readonly #gapListeners = new Set<() => void>();
   #pinging: NodeJS.Timeout | undefined;
 
@@ -20,7 +20,9 @@ export class Subscriber implements Part {
     this.#redis = openRedis({ ...options, name: `${options.name}:subscriber` });
     this.#redis.on("error", () => {});
     this.#redis.on("ready", () => this.#resubscribe());
-    this.#redis.on("message", (channel: string, text: string) => this.#handlers.get(channel)?.(text));
+    this.#redis.on("message", (channel: string, text: string) => {
+      for (const handle of this.#handlers.get(channel) ?? []) handle(text);
+    });
   }
 
   onGap(listener: () => void): void {
@@ -39,14 +41,20 @@ export class Subscriber implements Part {
     this.#redis.disconnect();
   }
 
-  /** Listens on a channel from now on, over every reconnection. */
+  /** Listens on a channel from now on, over every reconnection; beside those who listen there already. */
   async subscribe(channel: string, handler: (text: string) => void): Promise<void> {
-    this.#handlers.set(channel, handler);
+    const handlers = this.#handlers.get(channel) ?? new Set();
+    this.#handlers.set(channel, handlers.add(handler));
     await this.#redis.subscribe(channel).catch(() => {});
   }
 
-  async unsubscribe(channel: string): Promise<void> {
-    if (!this.#handlers.delete(channel)) return;
+  /** All who listen on the channel stop doing so, or this one. */
+  async unsubscribe(channel: string, handler?: (text: string) => void): Promise<void> {
+    const handlers = this.#handlers.get(channel);
+    if (!handlers) return;
+    if (handler) handlers.delete(handler);
+    if (handler && handlers.size > 0) return;
+    this.#handlers.delete(channel);
     await this.#redis.unsubscribe(channel).catch(() => {});
   }
 

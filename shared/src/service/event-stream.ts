@@ -72,6 +72,19 @@ export class EventStream {
     this.#write(`event: ${event}\n${id === undefined ? "" : `id: ${id}\n`}data: ${json}\n\n`);
   }
 
+  /** Resolves when most of what was sent has been taken, or nothing will be any more. */
+  drained(): Promise<void> {
+    const res = this.#res;
+    if (!this.isOpen || !res.writableNeedDrain) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const done = () => {
+      res.off("drain", done).off("close", done);
+      resolve();
+    };
+    res.once("drain", done).once("close", done);
+    return promise;
+  }
+
   end(): void {
     clearInterval(this.#timer);
     this.#res.end();

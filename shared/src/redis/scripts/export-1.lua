@@ -1,13 +1,14 @@
 -- Reads all that makes a process: its record, its ties, and its mailbox with every message, in the order in which they are
--- due to be handled.
+-- due to be handled; and of its journal the snapshot behind which there is nothing. The events can be read afterwards: those
+-- that the record counts do not change.
 --
 -- Atomic because: a state and the mail that it has not seen belong together. What is in hand counts as not handled yet. It
 -- writes nothing.
 --
 -- KEYS[1] the process record
 -- ARGV base, pid, mostMessages, mostBytes
--- Returns {verdict, …}: ok {record} {ties} {id, kind, envelope, queuedAt, due at or "", …} | no_process | starting |
---   too_large <messages> <bytes>
+-- Returns {verdict, …}: ok {record} {ties} {id, kind, envelope, queuedAt, due at or "", …} <snapshot or ""> | no_process |
+--   starting | too_large <messages> <bytes>
 --@include partition
 --@include queue
 
@@ -49,4 +50,5 @@ if record[1] ~= "stopped" then
     add(delayed[at], string.format("%.0f", math.floor(tonumber(delayed[at + 1]) / 4096)))
   end
 end
-return { "ok", call("HGETALL", KEYS[1]), call("HGETALL", base .. "own:" .. name), found }
+local floor = call("HGET", base .. "snapshots:" .. ARGV[2], "base")
+return { "ok", call("HGETALL", KEYS[1]), call("HGETALL", base .. "own:" .. name), found, floor or "" }
