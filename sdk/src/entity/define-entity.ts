@@ -5,14 +5,12 @@
  * A command comes as a call, a cast or an info, `{ "<name>": <args> }` or `"<name>"`, and so can a timer's message.
  */
 
-import { InvalidModuleError, isRetention, isWholeFrom1 } from "../check-definition.ts";
-import type { Context, From } from "../contract.ts";
-import type { Schema } from "../handlers.ts";
 import type { Retention } from "../journaled.ts";
 import type { Reply } from "../returns.ts";
 import { type Definition, defineServer, type ServerModule } from "../server-module.ts";
-import { runCommand } from "./command.ts";
-import type { Behavior, CommandHandler, EntityState, EventHandlers, GivenCommands, Upcast } from "./entity-types.ts";
+import { checkEntity } from "./check-entity.ts";
+import { type GivenCommand, takeByState, takeNamed } from "./commands.ts";
+import type { Behavior, EntityState, EventHandlers, GivenCommands, Upcast } from "./entity-types.ts";
 import { Folding } from "./folding.ts";
 
 /** What an entity may say of itself beside its commands and events: as for any module. */
@@ -89,8 +87,8 @@ export function defineEntity<
       return folding.begin(ctx.key);
     },
     ...(behavior
-      ? behave(folding, (state) => behavior(state).commands ?? {})
-      : take(folding, (commands ?? {}) as Record<string, GivenCommand>)),
+      ? takeByState(folding, (state) => behavior(state).commands ?? {})
+      : takeNamed(folding, (commands ?? {}) as Record<string, GivenCommand>)),
     journal: {
       recover: (stored) => folding.recover(stored),
       view: ({ value }) => value,
@@ -98,100 +96,4 @@ export function defineEntity<
     },
   });
   return module as unknown as EntityModule<State, Args, Replies>;
-}
-
-type GivenCommand = CommandHandler<unknown, unknown, unknown> | CommandHandler<unknown, unknown, unknown>["handle"];
-
-/** Named commands are named handlers of each kind, so that their arguments are checked at the door. */
-function take(folding: Folding, commands: Record<string, GivenCommand>) {
-  const calls: Record<string, object> = {};
-  const others: Record<string, object> = {};
-  for (const [name, given] of Object.entries(commands)) {
-    const { handle, args, reply } =
-      typeof given === "function" ? { handle: given, args: undefined, reply: undefined } : given;
-    const checked = args && { args: args as Schema };
-    const run = (asked: unknown, state: EntityState<unknown>, ctx: Context, isCall: boolean) =>
-      runCommand(folding, () => handle, asked, state, ctx, isCall);
-    calls[name] = {
-      ...checked,
-      ...(reply && { reply }),
-      handle: (asked: unknown, _from: From, state: EntityState<unknown>, ctx: Context) => run(asked, state, ctx, true),
-    };
-    others[name] = {
-      ...checked,
-      handle: (asked: unknown, state: EntityState<unknown>, ctx: Context) => run(asked, state, ctx, false),
-    };
-  }
-  return { calls, casts: others, infos: others } as object;
-}
-
-/** Where the state decides what is a command, its name is looked for when its turn has come. */
-function behave(
-  folding: Folding,
-  commandsOf: (state: unknown) => Record<string, CommandHandler<unknown, unknown, unknown>["handle"]>,
-) {
-  const run = (message: unknown, state: EntityState<unknown>, ctx: Context, isCall: boolean) => {
-    const { name, args } = readCommand(message);
-    const find = (value: unknown) => {
-      const commands = commandsOf(value);
-      return Object.hasOwn(commands, name) ? commands[name] : undefined;
-    };
-    return runCommand(folding, find, args, state, ctx, isCall, name);
-  };
-  return {
-    handleCall: (message: unknown, _from: From, state: EntityState<unknown>, ctx: Context) =>
-      run(message, state, ctx, true),
-    handleCast: (message: unknown, state: EntityState<unknown>, ctx: Context) => run(message, state, ctx, false),
-    handleInfo: (message: unknown, state: EntityState<unknown>, ctx: Context) => run(message, state, ctx, false),
-  } as object;
-}
-
-/** As named handlers are named. */
-function readCommand(message: unknown): { name: string; args: unknown } {
-  if (typeof message === "string") return { name: message, args: undefined };
-  const [entry, ...more] = typeof message === "object" && message !== null ? Object.entries(message) : [];
-  if (!entry || more.length > 0) return { name: JSON.stringify(message)?.slice(0, 80) ?? "undefined", args: undefined };
-  return { name: entry[0], args: entry[1] };
-}
-
-const NOT_FOR_ENTITIES = [
-  "store",
-  "writePolicy",
-  "dump",
-  "load",
-  "journal",
-  "init",
-  "handleCall",
-  "handleCast",
-  "handleInfo",
-];
-
-function checkEntity(definition: object): void {
-  const fields: Record<string, unknown> = { ...definition };
-  const fault = findFault(fields);
-  if (fault) throw new InvalidModuleError(`entity ${String(fields["name"])}: ${fault}`);
-}
-
-function findFault(fields: Record<string, unknown>): string | undefined {
-  const misplaced = NOT_FOR_ENTITIES.find((field) => fields[field] !== undefined);
-  if (misplaced) return `${misplaced} is for defineServer`;
-  for (const field of ["initial", "behavior", "codeChange"]) {
-    const value = fields[field];
-    if (typeof value !== "function" && (field === "initial" || value !== undefined))
-      return `${field} must be a function`;
-  }
-  const { behavior, snapshotEvery, retention, upcast = {}, events, commands } = fields;
-  if (behavior && (events || commands)) return "either behavior, or events and commands";
-  if (!behavior && !commands) return "it has no commands, and no behavior";
-  if (snapshotEvery !== undefined && !isWholeFrom1(snapshotEvery)) return "snapshotEvery must be a whole number from 1";
-  if (retention !== undefined && !isRetention(retention))
-    return "retention must be { events?, ms? }, whole numbers from 1";
-  const notHandler = findNotFunction(events ?? {});
-  if (notHandler !== undefined) return `events.${notHandler} must be a function (data, state) => state`;
-  const notUpcast = findNotFunction(upcast);
-  return notUpcast === undefined ? undefined : `upcast.${notUpcast} must be a function (event) => event`;
-}
-
-function findNotFunction(map: unknown): string | undefined {
-  return Object.entries(map as object).find(([, value]) => typeof value !== "function")?.[0];
 }
