@@ -64,21 +64,29 @@ function findProgram(name: string, path = process.env["PATH"] ?? ""): string | u
 }
 
 async function install(names: ServerName[]): Promise<void> {
-  const wanted = names.join(" and ");
+  const packages = (manager: PackageManager) => names.map((name) => manager.packages[name]);
+  const words = await installThrough(packages, names.join(" and "));
+  const missing = names.filter((name) => !findProgram(name));
+  if (missing.length > 0) throw new SettingError(`${missing.join(" and ")} did not get installed: ${words}`);
+}
+
+/** Packages that bring no program of their own, by package manager; whether they are needed is found out by who asks. */
+export async function installPackages(packages: Readonly<Record<string, readonly string[]>>): Promise<void> {
+  await installThrough(({ command }) => packages[command] ?? [], Object.values(packages)[0]?.join(" and ") ?? "");
+}
+
+/** Resolves to what the package manager complained about. */
+async function installThrough(packagesOf: (manager: PackageManager) => readonly string[], wanted: string) {
   const manager = PACKAGE_MANAGERS.find(({ command }) => findProgram(command));
-  if (!manager) throw new SettingError(`${wanted} must be installed first`);
-  const packages = names.map((name) => manager.packages[name]);
+  const packages = manager ? packagesOf(manager) : [];
+  if (!manager || packages.length === 0) throw new SettingError(`${wanted} must be installed first`);
   const become = manager.needsRoot ? becomeRoot() : [];
   if (!become) {
     throw new SettingError(`${wanted} must be installed first: sudo ${manager.command} install ${packages.join(" ")}`);
   }
   console.error(`installing ${wanted}: ${manager.command} install ${packages.join(" ")}`);
   if (manager.refresh) await run([...become, manager.command, ...manager.refresh]);
-  const words = await run([...become, manager.command, ...manager.install, ...packages]);
-  const missing = names.filter((name) => !findProgram(name));
-  if (missing.length > 0) {
-    throw new SettingError(`${manager.command} did not install ${missing.join(" and ")}: ${words}`);
-  }
+  return await run([...become, manager.command, ...manager.install, ...packages]);
 }
 
 /** What to put before a command so that it runs as root; undefined when this user may not. */
