@@ -1,11 +1,13 @@
 /** Runs a workload on systems that are started for it, and stops them whatever happens. */
 
+import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { BenchArguments } from "./arguments.ts";
 import { type CastResult, compareCasts } from "./cast-report.ts";
 import { CAST_WAYS, type CastMeasurement, type CastWay, combineCasts, measureCasts } from "./casts.ts";
 import { measureEntities, measureRecovery, type RecoveryMeasurement, type RecoveryWay } from "./entities.ts";
 import { combineRecoveries, compareEntities, type EntityResult } from "./entity-report.ts";
 import { Floor } from "./floor/floor.ts";
+import { compareGrpc, type GrpcResult, GrpcRoad } from "./grpc-road.ts";
 import { combineRounds, type Measurement } from "./measurement.ts";
 import { OurCluster } from "./our-cluster.ts";
 import { countClients } from "./redis-memory.ts";
@@ -30,7 +32,7 @@ const LEAST_WORKERS_OF_A_KILL = 2;
 export class Bench {
   readonly #limits: Limits;
   readonly #tell: (line: string) => void;
-  readonly #running = new Set<System>();
+  readonly #running = new Set<Part>();
 
   constructor(limits: Limits, tell: (line: string) => void) {
     this.#limits = limits;
@@ -41,6 +43,7 @@ export class Bench {
     if (workload === "W6") return await this.#measureCasts();
     if (workload === "W7") return await this.#measureTimers();
     if (workload === "W8") return await this.#measureEntities();
+    if (workload === "W9") return await this.#measureGrpc();
     const systems = { floor: new Floor(), ours: new OurCluster() };
     return await this.#whileRunning([systems.floor, systems.ours], () => this.#measure(workload, systems));
   }
@@ -52,7 +55,7 @@ export class Bench {
     await Promise.all(systems.map((system) => system.stop()));
   }
 
-  async #whileRunning<Result>(systems: readonly System[], measure: () => Promise<Result>): Promise<Result> {
+  async #whileRunning<Result>(systems: readonly Part[], measure: () => Promise<Result>): Promise<Result> {
     try {
       for (const system of systems) {
         this.#running.add(system);
@@ -64,7 +67,10 @@ export class Bench {
     }
   }
 
-  async #measure(workload: Exclude<WorkloadName, "W6" | "W7" | "W8">, systems: Systems): Promise<WorkloadResult> {
+  async #measure(
+    workload: Exclude<WorkloadName, "W6" | "W7" | "W8" | "W9">,
+    systems: Systems,
+  ): Promise<WorkloadResult> {
     const { seconds, processes } = this.#limits;
     if (workload === "W5") {
       const floor = await measureBytes(systems.floor, processes);
@@ -137,6 +143,22 @@ export class Bench {
     });
     const { spread, kill, instant } = measured;
     return compareTimers(combineTimers(spread), combineTimers(kill), combineTimers(instant), combineRounds(calls));
+  }
+
+  async #measureGrpc(): Promise<GrpcResult> {
+    const { seconds, rounds } = this.#limits;
+    const measured: Record<"grpc" | "entity", Measurement[]> = { grpc: [], entity: [] };
+    const road = new GrpcRoad();
+    await this.#whileRunning([road], async () => {
+      for (let round = 1; round <= rounds; round++) {
+        for (const way of ["entity", "grpc"] as const) {
+          const measurement = await road.measure(way, { round, seconds });
+          this.#tell(`  round ${round}, ${way}: ${measurement.rps.toFixed(0)} req/s`);
+          measured[way].push(measurement);
+        }
+      }
+    });
+    return compareGrpc(combineRounds(measured.grpc), combineRounds(measured.entity));
   }
 
   async #measureEntities(): Promise<EntityResult> {

@@ -1,6 +1,7 @@
 /** One measurement: a load on a system, and what it took. */
 
 import { readCpuMs } from "./cpu-time.ts";
+import type { HttpRequest } from "./load/http-connection.ts";
 import { type LoadPlan, type LoadResult, runLoad } from "./load/load.ts";
 import { addCounts, median, percentile } from "./statistics.ts";
 import type { System } from "./system.ts";
@@ -20,9 +21,12 @@ export interface Measured {
   measurement: Measurement;
 }
 
-export async function measureLoad(system: System, plan: Omit<LoadPlan, "address">): Promise<Measured> {
+export async function measureLoad<Request = HttpRequest>(
+  system: Pick<System, "name" | "address" | "rootPids">,
+  plan: Omit<LoadPlan<Request>, "address">,
+): Promise<Measured> {
   const cpuBefore = readCpuMs(system.rootPids);
-  const load = await runLoad({ ...plan, address: system.address });
+  const load = await runLoad<Request>({ ...plan, address: system.address });
   const cpuMs = readCpuMs(system.rootPids) - cpuBefore;
   const { latencies, elapsedMs, errors } = load;
   const calls = latencies.length;

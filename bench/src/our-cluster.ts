@@ -24,6 +24,7 @@ const PAGE = 1_000;
 export class OurCluster implements System {
   readonly name = "ours";
   readonly #workers: number;
+  readonly #env: Record<string, string>;
   readonly #redisServer = new RedisServer(redisOptions());
   /** Over the load balancer, for what is not measured. */
   readonly client = new ClusterClient(() => [`http://127.0.0.1:${this.#port}`]);
@@ -32,8 +33,10 @@ export class OurCluster implements System {
   #port = 0;
   #redis: Redis | undefined;
 
-  constructor(workers = describeSettings().workers) {
+  /** `env` is more of npm start's settings. */
+  constructor(workers = describeSettings().workers, env: Record<string, string> = {}) {
     this.#workers = workers;
+    this.#env = env;
   }
 
   async start(): Promise<void> {
@@ -59,6 +62,7 @@ export class OurCluster implements System {
         NODE_ENV: "production",
         // The floor says nothing either.
         LOG_LEVEL: "warn",
+        ...this.#env,
       },
     });
     await this.#npmStart.start();

@@ -1,5 +1,5 @@
 /**
- * The workloads, and how W1 to W5 are measured; W6 is in casts.ts, W7 in timers.ts, W8 in entities.ts. Each runs on systems that were started
+ * The workloads, and how W1 to W5 are measured; W6 is in casts.ts, W7 in timers.ts, W8 in entities.ts, W9 in grpc-road.ts. Each runs on systems that were started
  * for it; each round of W1 to W4 has counters of its own, which are checked when it is over.
  */
 
@@ -9,7 +9,7 @@ import { type Measurement, measureLoad } from "./measurement.ts";
 import { countClients, readKeyspaceBytes, untilFewVolatileKeys } from "./redis-memory.ts";
 import type { System } from "./system.ts";
 
-export type WorkloadName = "W1" | "W2" | "W3" | "W4" | "W5" | "W6" | "W7" | "W8";
+export type WorkloadName = "W1" | "W2" | "W3" | "W4" | "W5" | "W6" | "W7" | "W8" | "W9";
 
 export const WORKLOADS: Record<WorkloadName, string> = {
   W1: "one process, 1 connection",
@@ -20,6 +20,7 @@ export const WORKLOADS: Record<WorkloadName, string> = {
   W6: "casts between 1,000 processes, held against casts over HTTP",
   W7: "timers: how late, also when a worker is killed, and how fast",
   W8: "entities: calls held against W3's, and how fast they are made of their journals",
+  W9: "a user function's cart over gRPC, held against the entity's over HTTP",
 };
 
 const CALLS = {

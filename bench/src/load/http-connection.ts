@@ -6,12 +6,10 @@
  */
 
 import { connect, type Socket } from "node:net";
+import type { Answered, Connection } from "./load.ts";
 
 /** The bytes of a request. */
 export type HttpRequest = Buffer;
-
-/** A status, or why there is none. */
-export type Answered = (status: number, failure?: string) => void;
 
 const SILENCE_MS = 30_000;
 const LENGTH = /\r\ncontent-length: *(\d+)\r\n/i;
@@ -27,7 +25,7 @@ export function postJson(path: string, body: unknown): HttpRequest {
   return Buffer.from(`${head.join("\r\n")}\r\n\r\n${text}`);
 }
 
-export class HttpConnection {
+export class HttpConnection implements Connection<HttpRequest> {
   readonly #address: { host: string; port: number };
   #socket: Socket | undefined;
   #received: Buffer = Buffer.alloc(0);
@@ -37,7 +35,6 @@ export class HttpConnection {
     this.#address = address;
   }
 
-  /** Only when the answer to the request before has come. */
   send(request: HttpRequest, answered: Answered): void {
     this.#answered = answered;
     this.#socket ??= this.#open();

@@ -9,11 +9,27 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HttpConnection, type HttpRequest } from "./http-connection.ts";
 
-export interface LoadPlan {
-  address: { host: string; port: number };
+export interface Connection<Request> {
+  /** Only when the answer to the request before has come. */
+  send(request: Request, answered: Answered): void;
+  close(): void;
+}
+
+/** A status, or why there is none. */
+export type Answered = (status: number, failure?: string) => void;
+
+export interface Address {
+  host: string;
+  port: number;
+}
+
+export interface LoadPlan<Request = HttpRequest> {
+  address: Address;
   connections: number;
   /** One for each counter. */
-  requests: readonly HttpRequest[];
+  requests: readonly Request[];
+  /** HTTP/1.1 unless given. */
+  connect?: (address: Address) => Connection<Request>;
   /** For so long, requests picked at random; without it each request once, in order. */
   seconds?: number;
 }
@@ -32,8 +48,11 @@ export interface LoadResult {
 
 const PAUSE_AFTER_FAILURE_MS = 20;
 
-export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+const connectHttp = (address: Address) => new HttpConnection(address);
+
+export async function runLoad<Request = HttpRequest>(plan: LoadPlan<Request>): Promise<LoadResult> {
   const { address, connections, requests, seconds } = plan;
+  const connect = plan.connect ?? (connectHttp as unknown as (address: Address) => Connection<Request>);
   const startedAt = performance.now();
   const endsAt = seconds === undefined ? Number.POSITIVE_INFINITY : startedAt + seconds * 1_000;
   const result = {
@@ -48,19 +67,20 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
     if (seconds !== undefined) return Math.floor(Math.random() * requests.length);
     return sent < requests.length ? sent++ : undefined;
   };
-  await Promise.all(Array.from({ length: connections }, () => driveConnection(address, requests, next, result)));
+  await Promise.all(
+    Array.from({ length: connections }, () => driveConnection(connect(address), requests, next, result)),
+  );
   const elapsedMs = performance.now() - startedAt;
   return { ...result, elapsedMs, latencies: Float64Array.from(result.latencies).sort() };
 }
 
 /** One request after the other until there is none. */
-function driveConnection(
-  address: LoadPlan["address"],
-  requests: readonly HttpRequest[],
+function driveConnection<Request>(
+  connection: Connection<Request>,
+  requests: readonly Request[],
   next: () => number | undefined,
   result: Omit<LoadResult, "elapsedMs" | "latencies"> & { latencies: number[] },
 ): Promise<void> {
-  const connection = new HttpConnection(address);
   const { promise, resolve } = Promise.withResolvers<void>();
   const sendNext = () => {
     const counter = next();
