@@ -60,6 +60,7 @@ try {
       },
       onChange: (changed) => void worker.learn(changed),
       onError: (error) => node.events.emit("error", "module.broken", { error: error.message }),
+      onAway: (error) => node.events.emit("warn", "remote.away", { error: error.message }),
     });
     await opened.load();
     return opened;

@@ -5,9 +5,10 @@
  */
 
 import type { Leases } from "@genserverless/shared/cluster/leases.ts";
-import { type Member, runsProcesses } from "@genserverless/shared/cluster/members.ts";
+import type { Member } from "@genserverless/shared/cluster/members.ts";
 import type { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
+import { runsProcesses } from "@genserverless/shared/process/role.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import type { Keys } from "@genserverless/shared/redis/keys.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
@@ -60,7 +61,9 @@ export class Chores implements Part {
 
   /** On each beat: look for mail that no wake-up told of, refresh the due times, even the load out. */
   onBeat(members: Member[]): void {
-    const workers = members.filter(({ role }) => runsProcesses(role)).sort((a, b) => a.session.localeCompare(b.session));
+    const workers = members
+      .filter(({ role }) => runsProcesses(role))
+      .sort((a, b) => a.session.localeCompare(b.session));
     this.#takeShare(workers);
     this.look();
     for (const partition of this.#share) void this.#ring(partition);

@@ -91,6 +91,16 @@ export class TurnContext implements Context {
     this.#controller?.abort(this.#toError(cause));
   }
 
+  /**
+   * This turn as a runtime takes part in it whose callbacks run elsewhere: what it asks for there becomes this turn's, under
+   * a host that it makes of the turn's own.
+   */
+  through(makeHost: (host: TurnHost, ties: Ties) => TurnHost): TurnContext {
+    const other = new TurnContext(this, makeHost(this.#host, this.#ties), this.#ties, this.#log);
+    other.#effects = this.#effects;
+    return other;
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#ending !== undefined) this.#controller.abort(this.#toError(this.#ending));

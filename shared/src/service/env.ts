@@ -27,3 +27,11 @@ export function readInteger(env: Environment, name: string, fallback: number, le
   }
   return value;
 }
+
+/** `host:port`; an IPv6 address stands in brackets. */
+export function readAddress(env: Environment, name: string, fallback: string): string {
+  const text = readText(env, name, fallback);
+  const port = Number(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(text)?.[1]);
+  if (port >= 1 && port <= 65_535) return text;
+  throw new SettingError(`${name} must be host:port, not ${JSON.stringify(text)}`);
+}

@@ -6,6 +6,7 @@
  * the turn and no more, and one that ran a callback whose answer was lost has changed nothing.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Return } from "genserverless/returns.ts";
 import { ignore, noreply, ok, reply, stop } from "genserverless/returns.ts";
 import type { TurnContext } from "genserverless/runtime/turn-context.ts";
@@ -23,7 +24,7 @@ import { TurnGivenUp } from "../callbacks.ts";
 import { readAnswer } from "./read-answer.ts";
 import { RemoteFailure } from "./remote-failure.ts";
 import { RemoteState } from "./remote-state.ts";
-import { RemoteTurn } from "./take-over.ts";
+import { RemoteTurn } from "./remote-turn.ts";
 
 /** The module of an app, as this worker knows it. */
 export interface Remote {
@@ -37,6 +38,7 @@ type State = { state: unknown } | undefined;
 
 /** So much earlier than the worker would give up by itself, so that it is told who was late. */
 const EARLIER = 0.95;
+const AWAY_PAUSE_MS = 250;
 
 const OUTCOMES: Record<RemoteCallback, readonly TurnAnswer["kind"][]> = {
   init: ["goes-on", "refuses", "ignores", "fails", "waits"],
@@ -71,14 +73,28 @@ export async function invokeRemote(
   }
 }
 
-/** Rejects with RemoteFailure, or TurnGivenUp. */
+/**
+ * Rejects with RemoteFailure, and the process is quarantined then: so an app that is away is asked again while there is time.
+ */
 export async function changeRemoteState(remote: Remote, fromVersion: number, state: unknown): Promise<unknown> {
   const endsAt = performance.now() + remote.module.turnTimeoutMs * EARLIER;
   const about = { pid: `${remote.module.name}/-` as const, messageId: "", attempt: 1, time: 0, seed: "" };
   const envelope = envelopeOf(remote, "codeChange", { ...about, content: fromVersion });
-  const answer = await exchange(remote, envelope, { state }, endsAt);
+  for (;;) {
+    try {
+      return finishChange(remote, await exchange(remote, envelope, { state }, endsAt));
+    } catch (error) {
+      const isAway = error instanceof RemoteFailure && error.isAway;
+      if (!isAway || performance.now() + AWAY_PAUSE_MS >= endsAt) throw error;
+      await sleep(AWAY_PAUSE_MS);
+    }
+  }
+}
+
+function finishChange(remote: Remote, answer: TurnAnswer): unknown {
   if (answer.kind === "changed") return answer.state;
-  throw toFailure(remote, "codeChange", answer.kind);
+  if (answer.kind !== "fails") throw toFailure(remote, "codeChange", answer.kind);
+  throw new RemoteFailure(answer.failure as RemoteFailure["failure"]);
 }
 
 type About = Omit<Envelope, "v" | "module" | "version" | "callback">;
@@ -121,7 +137,7 @@ async function post(
     if (!(error instanceof EndpointError)) throw error;
     const what = `${remote.module.name}.${envelope.callback}`;
     const code = error.isLate ? "callback_timeout" : "callback_failed";
-    throw new RemoteFailure({ code, detail: `${what}: ${error.message}`, stack: [] });
+    throw new RemoteFailure({ code, detail: `${what}: ${error.message}`, stack: [] }, true);
   }
 }
 
@@ -138,8 +154,7 @@ async function giveUpIfOther(remote: Remote, callback: RemoteCallback): Promise<
 function finish(answer: TurnAnswer, callback: RemoteCallback, turn: RemoteTurn): Return | undefined {
   if ("logs" in answer) turn.log(answer.logs);
   if (answer.kind === "fails") {
-    const { code, detail, stack } = answer.failure;
-    throw new RemoteFailure({ code: code as RemoteFailure["failure"]["code"], detail, stack: [...stack] });
+    throw new RemoteFailure(answer.failure as RemoteFailure["failure"]);
   }
   if ("asks" in answer) turn.do(answer.asks);
   return toReturn(answer, callback);

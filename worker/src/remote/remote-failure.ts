@@ -5,9 +5,12 @@ import type { TurnFailure } from "genserverless/runtime/turn.ts";
 export class RemoteFailure extends Error {
   override name = "RemoteFailure";
   readonly failure: TurnFailure;
+  /** No answer came that counts. */
+  readonly isAway: boolean;
 
-  constructor(failure: TurnFailure) {
+  constructor(failure: TurnFailure, isAway = false) {
     super(failure.detail);
     this.failure = failure;
+    this.isAway = isAway;
   }
 }
