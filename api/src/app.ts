@@ -29,6 +29,7 @@ import { controlRoutes } from "./routes/control.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { groupRoutes } from "./routes/groups.ts";
 import { historyRoutes } from "./routes/history.ts";
+import { type JournalParts, journalRoutes } from "./routes/journal.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { messagingRoutes } from "./routes/messaging.ts";
@@ -63,6 +64,7 @@ export interface AppParts {
   streams?: EventStreams;
   logs: LogFeed;
   history: HistoryFeed;
+  journal: JournalParts;
   /** Whether this node has joined the cluster; until then what needs it is refused. */
   isOpen(): boolean;
   isDraining(): boolean;
@@ -111,7 +113,7 @@ function guardDoor({ token, allowedHosts }: AppParts): Authorize {
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
   const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics } = parts;
-  const { name, now, logs, history, isOpen, isDraining } = parts;
+  const { name, now, logs, history, journal, isOpen, isDraining } = parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -131,6 +133,7 @@ function listRoutes(parts: AppParts): Route[] {
     ...messageRoutes(messenger, snapshot, isDraining),
     ...workRoutes({ messenger, snapshot, modules, name, now }),
     ...historyRoutes(history),
+    ...journalRoutes(journal),
     ...logRoutes(logs),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];

@@ -15,6 +15,7 @@ import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { type AppParts, createApp } from "./app.ts";
 import { ApiMetrics } from "./metrics.ts";
+import type { JournalParts } from "./routes/journal.ts";
 import { ApiServer } from "./server.ts";
 import { RequestTracing } from "./tracing.ts";
 
@@ -58,6 +59,11 @@ export function partsForRefusing(): AppParts {
     metrics: new ApiMetrics(createNodeRegistry({ events: new Events() })),
     tracing: new RequestTracing(NO_TRACER),
     history: nothingBehind<HistoryFeed>("history"),
+    journal: {
+      reader: nothingBehind<JournalParts["reader"]>("reader"),
+      states: nothingBehind<JournalParts["states"]>("states"),
+      feed: nothingBehind<JournalParts["feed"]>("feed"),
+    },
     logs: nothingBehind<LogFeed>("logs"),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",

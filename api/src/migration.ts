@@ -1,22 +1,27 @@
 /**
- * Tries a module's codeChange on every stored state that another version has left, and changes nothing. The author's code
- * runs in a thread of its own, so that one that loops is ended and holds nobody up.
+ * Tries a module on what it has stored, and changes nothing: codeChange on every state that another version has left or, where
+ * it keeps a journal, recovery of every process.
  */
 
-import { Worker } from "node:worker_threads";
+import type { Journals } from "@genserverless/shared/cluster/journal.ts";
+import { hasJournal, JournalBroken, readSnapshot } from "@genserverless/shared/cluster/journal.ts";
 import { type StoredState, walkStoredStates } from "@genserverless/shared/inspect/stored-states.ts";
+import { splitPid } from "@genserverless/shared/process/pid.ts";
 import { type ResolveState, readStateText } from "@genserverless/shared/process/stored-state.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import type { Keys } from "@genserverless/shared/redis/keys.ts";
+import { ModuleRunner, type Ran } from "./journal/module-runner.ts";
 
 export interface MigrationReport {
   module: string;
   version: number;
-  /** How many states were left by another version. */
+  /** How many states were left by another version; and all that are made of a journal. */
   examined: number;
   /** How many are of this version already. */
   current: number;
   migratable: number;
+  /** Of these, how many need all events from the first, because the snapshot is of a version that this one cannot use. */
+  whole: number;
   failed: number;
   /** The first hundred that cannot be used. */
   failures: MigrationFailure[];
@@ -25,6 +30,8 @@ export interface MigrationReport {
 export interface MigrationFailure {
   pid: string;
   fromVersion: number;
+  /** The sequence of the event that it fails at, or of that whose snapshot it cannot use. */
+  event?: number;
   error: string;
 }
 
@@ -33,16 +40,11 @@ export interface MigrationOptions {
   keys: Keys;
   modulesDirs: readonly string[];
   resolveState: ResolveState;
-}
-
-/** What the thread is asked, and answers: why the state cannot be used, or "". */
-export interface Trial {
-  module: string;
-  fromVersion: number;
-  stateText: string;
+  journals: Journals;
 }
 
 const TRIAL_MS = 5_000;
+const RECOVERY_MS = 10_000;
 const MOST_FAILURES = 100;
 
 export async function tryMigration(
@@ -50,56 +52,58 @@ export async function tryMigration(
   module: string,
   version: number,
 ): Promise<MigrationReport> {
-  const report = { module, version, examined: 0, current: 0, migratable: 0, failed: 0, failures: [] };
-  await using trials = new Trials(options.modulesDirs);
-  for await (const stored of walkStoredStates(options.link, options.keys, module)) {
-    if (stored.version === version) report.current += 1;
-    else await tryOne(report, trials, module, { ...stored, stateText: await resolve(stored, options) });
+  const report = { module, version, examined: 0, current: 0, migratable: 0, whole: 0, failed: 0, failures: [] };
+  const { modulesDirs } = options;
+  const changing = new ModuleRunner({ modulesDirs, limitMs: TRIAL_MS });
+  const recovering = new ModuleRunner({ modulesDirs, limitMs: RECOVERY_MS });
+  try {
+    for await (const stored of walkStoredStates(options.link, options.keys, module)) {
+      const isCurrent = stored.version === version;
+      if (isCurrent) report.current += 1;
+      if (hasJournal(stored.stateText)) note(report, stored, await recover(recovering, options.journals, stored));
+      else if (!isCurrent) note(report, stored, await change(changing, module, options, stored));
+    }
+    return report;
+  } finally {
+    await Promise.all([changing.stop(), recovering.stop()]);
   }
-  return report;
 }
 
-function resolve({ pid, stateText }: StoredState, { resolveState }: MigrationOptions): Promise<string> {
-  return readStateText(pid, stateText, resolveState);
+async function change(
+  runner: ModuleRunner,
+  module: string,
+  { resolveState }: MigrationOptions,
+  { pid, version: fromVersion, stateText }: StoredState,
+): Promise<Ran> {
+  const text = await readStateText(pid, stateText, resolveState);
+  const ran = await runner.change({ module, fromVersion, stateText: text });
+  return ran.kind === "late" || ran.kind === "ended" ? { ...ran, error: `codeChange ${ran.error}` } : ran;
 }
 
-async function tryOne(report: MigrationReport, trials: Trials, module: string, stored: StoredState): Promise<void> {
-  const { pid, version: fromVersion, stateText } = stored;
+async function recover(runner: ModuleRunner, journals: Journals, stored: StoredState): Promise<Ran> {
+  const { pid, stateText, mark } = stored;
+  try {
+    const snapshot = readSnapshot(stateText);
+    const from = (snapshot?.sequence ?? 0) + 1;
+    const ran = await runner.recover({ ...splitPid(pid), pid, snapshot }, (isWhole) =>
+      journals.pages(pid, isWhole ? 1 : from, mark.last),
+    );
+    return ran.kind === "late" || ran.kind === "ended" ? { ...ran, error: `recovery ${ran.error}` } : ran;
+  } catch (error) {
+    if (!(error instanceof JournalBroken)) throw error;
+    return { kind: "failed", error: error.message, stateText: "", isWhole: false };
+  }
+}
+
+function note(report: MigrationReport, { pid, version: fromVersion }: StoredState, ran: Ran): void {
   report.examined += 1;
-  const error = await trials.run({ module, fromVersion, stateText });
-  if (!error) {
+  if (ran.kind === "done") {
     report.migratable += 1;
+    if (ran.isWhole) report.whole += 1;
     return;
   }
   report.failed += 1;
-  if (report.failures.length < MOST_FAILURES) report.failures.push({ pid, fromVersion, error });
-}
-
-/** A thread that loads the modules; one that does not answer in time is ended, and the next trial has another. */
-class Trials implements AsyncDisposable {
-  readonly #modulesDirs: readonly string[];
-  #thread: Worker | undefined;
-
-  constructor(modulesDirs: readonly string[]) {
-    this.#modulesDirs = modulesDirs;
-  }
-
-  async run(trial: Trial): Promise<string> {
-    this.#thread ??= new Worker(new URL("./migration-thread.ts", import.meta.url), { workerData: this.#modulesDirs });
-    const thread = this.#thread;
-    const { promise, resolve } = Promise.withResolvers<string>();
-    const timer = setTimeout(resolve, TRIAL_MS, `codeChange was not done within ${TRIAL_MS} ms`);
-    const fail = (error: Error) => resolve(`codeChange ended its thread: ${error.message}`);
-    thread.once("message", resolve).once("error", fail).postMessage(trial);
-    const error = await promise;
-    clearTimeout(timer);
-    thread.off("message", resolve).off("error", fail);
-    if (error.startsWith("codeChange ")) await this[Symbol.asyncDispose]();
-    return error;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#thread?.terminate();
-    this.#thread = undefined;
-  }
+  if (report.failures.length === MOST_FAILURES) return;
+  const event = /\bevent (\d+)\b/.exec(ran.error)?.[1];
+  report.failures.push({ pid, fromVersion, ...(event && { event: Number(event) }), error: ran.error });
 }

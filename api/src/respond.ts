@@ -5,6 +5,7 @@
  */
 
 import type { ServerResponse } from "node:http";
+import { JournalBroken } from "@genserverless/shared/cluster/journal.ts";
 import { CursorError } from "@genserverless/shared/inspect/process-list.ts";
 import { AnswerLost, RedisDown } from "@genserverless/shared/redis/connection.ts";
 import { ClusterError, ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts";
@@ -12,6 +13,7 @@ import type { EventStream } from "@genserverless/shared/service/event-stream.ts"
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import { StoreUnavailable } from "@genserverless/shared/stores/store.ts";
 import { EventStreams } from "./event-streams.ts";
+import { JournalCut } from "./journal/journal-reader.ts";
 
 export interface Answer {
   status: number;
@@ -94,6 +96,10 @@ export class Responder {
   #toProblem(error: unknown): ClusterError {
     if (error instanceof ClusterError) return error;
     if (error instanceof CursorError) return new ClusterError("invalid_request", error.message);
+    if (error instanceof JournalCut) {
+      return new HttpProblem("compacted", error.message, { members: { first: error.first } });
+    }
+    if (error instanceof JournalBroken) return new ClusterError("journal_broken", error.message);
     if (error instanceof RedisDown || error instanceof AnswerLost) {
       return new ClusterError("redis_unavailable", "Redis cannot be reached");
     }

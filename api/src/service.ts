@@ -5,6 +5,7 @@
 
 import { Control } from "@genserverless/shared/cluster/control.ts";
 import { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
+import { hasJournal, JournalBroken } from "@genserverless/shared/cluster/journal.ts";
 import { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import { createNode } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
@@ -12,10 +13,13 @@ import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
 import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
 import { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
+import type { ProcessView } from "@genserverless/shared/inspect/views.ts";
 import { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import type { LogShipper } from "@genserverless/shared/logs/log-shipper.ts";
 import { createNodeRegistry } from "@genserverless/shared/metrics/node-metrics.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
+import type { ResolveState } from "@genserverless/shared/process/stored-state.ts";
+import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
@@ -24,11 +28,18 @@ import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { EventStreams } from "./event-streams.ts";
+import { JournalFeed } from "./journal/journal-feed.ts";
+import { JournalReader } from "./journal/journal-reader.ts";
+import { JournalStates } from "./journal/journal-states.ts";
+import { ModuleRunner } from "./journal/module-runner.ts";
 import { ApiMetrics } from "./metrics.ts";
 import { tryMigration } from "./migration.ts";
 import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
 import { RequestTracing } from "./tracing.ts";
+
+/** How long the events of a process may take to become its state. */
+const RECOVERY_MS = 10_000;
 
 export interface ApiParts {
   modules: Modules;
@@ -53,7 +64,12 @@ export class ApiService implements Part {
     const knowsModule = (module: string) => modules().has(module);
     const rulesOf = (module: string) => modules().get(module);
     const isStorageFull = () => storage.isFull;
-    const resolveState = (pid: Pid, reference: string) => stores.resolve(pid, reference);
+    const { modulesDirs } = cluster;
+    const runner = new ModuleRunner({ modulesDirs, limitMs: RECOVERY_MS, generation: modules });
+    const reader = new JournalReader(link, keys);
+    const states = new JournalStates(reader, runner, modules);
+    const resolveState: ResolveState = (pid, text, mark) =>
+      hasJournal(text) ? states.resolve(pid, text, mark) : stores.resolve(pid, text);
     const wipeState = (pid: Pid, reference: string) => stores.forget(pid, reference);
     const outboxes = new Outboxes({ link, keys, events, wipeState });
     const sending = { link, keys, knowsModule, rulesOf, isStorageFull, outboxes };
@@ -69,11 +85,12 @@ export class ApiService implements Part {
       transfer: new Transfer({ ...sending, resolveState, wipeState }),
       modules,
       tryMigration: (module, version) =>
-        tryMigration({ link, keys, modulesDirs: cluster.modulesDirs, resolveState }, module, version),
+        tryMigration({ link, keys, modulesDirs, resolveState, journals: reader.journals }, module, version),
       metrics,
       tracing,
       logs: new LogFeed(link, keys),
-      history: new HistoryFeed({ link, keys, subscriber, readProcess: (pid) => snapshot.readProcess(pid, true) }),
+      history: new HistoryFeed({ link, keys, subscriber, readProcess: (pid) => readAnyhow(snapshot, pid) }),
+      journal: { reader, states, feed: new JournalFeed({ link, keys, subscriber, reader }) },
       streams: this.#streams,
       log,
       name,
@@ -92,6 +109,7 @@ export class ApiService implements Part {
       clock,
       stores,
       storage,
+      runner,
       messenger,
       node.join({ describe: () => metrics.take() }),
     ]);
@@ -108,5 +126,16 @@ export class ApiService implements Part {
     await this.#server.drain();
     await this.#inside.stop();
     await this.#server.stop();
+  }
+}
+
+/** A process whose journal cannot be made a state is followed without one. */
+async function readAnyhow(snapshot: Snapshot, pid: Pid): Promise<ProcessView | undefined> {
+  try {
+    return await snapshot.readProcess(pid, true);
+  } catch (error) {
+    if (!(error instanceof JournalBroken || error instanceof ClusterError)) throw error;
+    const process = await snapshot.readProcess(pid, false);
+    return process && { ...process, state: null };
   }
 }

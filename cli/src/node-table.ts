@@ -30,7 +30,7 @@ export const WORK_COLUMNS: readonly Column[] = [
   { title: "FAILED", align: "right" },
 ];
 
-const ROLES = ["api", "worker", "sysmon"];
+const ROLES = ["api", "worker", "gateway", "sysmon"];
 
 export function byRole(a: NodeView, b: NodeView): number {
   return ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || a.name.localeCompare(b.name) || a.id.localeCompare(b.id);

@@ -7,6 +7,7 @@ import type { Run } from "./commands/command.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addControl } from "./commands/control.ts";
 import { addDeadLetters } from "./commands/dead-letters.ts";
+import { addJournal } from "./commands/journal.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addMessaging } from "./commands/messaging.ts";
 import { addProcesses } from "./commands/processes.ts";
@@ -60,6 +61,7 @@ export function buildProgram(io: Io): Command {
       runAct(io, given, (session, args) => act(session, ...(args as never)));
   addMessaging(program, run);
   addProcesses(program, run);
+  addJournal(program, run);
   addControl(program, run);
   addDeadLetters(program, run);
   addTransfer(program, run);

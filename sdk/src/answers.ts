@@ -25,6 +25,8 @@ export interface ProcessView {
   /** The session that runs the process; null while it sleeps. */
   owner: string | null;
   turns: number;
+  /** Of the last event in its journal, where it has one. */
+  sequence?: number;
   mailbox: MailboxCounts;
   startedAt: string;
   updatedAt: string;
@@ -52,7 +54,7 @@ export interface MessageView {
 export interface NodeView {
   id: string;
   name: string;
-  role: "api" | "worker" | "sysmon";
+  role: "api" | "worker" | "gateway" | "sysmon";
   host: string;
   osPid: number;
   startedAt: string;

@@ -101,8 +101,43 @@ export interface ProcessDocument {
   moduleVersion: number;
   revision: number;
   turns: number;
+  /** Null where it keeps a journal. */
   state: unknown;
+  journal?: unknown;
   [further: string]: unknown;
+}
+
+/** Part of the events of a process. */
+export interface JournalPage {
+  pid: string;
+  /** The first that is kept; `last + 1` where there is none. */
+  first: number;
+  last: number;
+  events: JournalEvent[];
+  /** Where the next page begins; there while there is more. */
+  next?: number;
+}
+
+export interface JournalEvent {
+  sequence: number;
+  type: string;
+  data: unknown;
+  /** Of the module that emitted it. */
+  version: number;
+  at: string;
+  /** The message whose turn emitted it. */
+  messageId: string;
+}
+
+/** What the events up to one of them had come to. */
+export interface JournalState {
+  pid: string;
+  /** 0 before the first event. */
+  sequence: number;
+  /** When that event was committed; null before the first, and where it is not kept. */
+  at: string | null;
+  /** Null where the api does not have the module. */
+  state: unknown;
 }
 
 export interface MembersPage {
@@ -123,7 +158,7 @@ export interface ModuleView {
   version: number;
 }
 
-/** What codeChange would make of the states that other versions have left. */
+/** What codeChange would make of the states that other versions have left; or recovery of each journal. */
 export interface MigrationView {
   module: string;
   version: number;
@@ -131,7 +166,9 @@ export interface MigrationView {
   /** Of this version already. */
   current: number;
   migratable: number;
+  /** Of these, how many need all of their journal. */
+  whole: number;
   failed: number;
-  /** The first hundred. */
-  failures: { pid: string; fromVersion: number; error: string }[];
+  /** The first hundred. `event` is the sequence of the one that it fails at. */
+  failures: { pid: string; fromVersion: number; event?: number; error: string }[];
 }

@@ -9,6 +9,8 @@ import type {
   BulkFilter,
   DeadLetter,
   HoldAnswer,
+  JournalPage,
+  JournalState,
   MailboxView,
   MembersPage,
   MigrationView,
@@ -35,6 +37,13 @@ export interface ImportOptions extends RequestOptions {
   ifExists?: "error" | "replace";
 }
 
+export interface JournalOptions extends ReadOptions {
+  /** The first sequence; the first that is kept unless given. */
+  from?: number;
+  /** 100 unless given. */
+  limit?: number;
+}
+
 export interface PageOptions extends ReadOptions {
   limit?: number;
   cursor?: string;
@@ -43,6 +52,8 @@ export interface PageOptions extends ReadOptions {
 /** How long the cluster takes at most for an act on many processes. */
 const MANY_MS = 30_000;
 const TRANSFER_MS = 60_000;
+/** How long the events of a process may take to become its state. */
+const STATE_MS = 15_000;
 
 export class OperatorClient {
   readonly #requests: Requests;
@@ -73,6 +84,17 @@ export class OperatorClient {
   /** What is in hand, waits, and is delayed; of each 100 messages unless a limit is given. */
   async mailbox(pid: string, { limit, ...options }: ReadOptions & { limit?: number } = {}): Promise<MailboxView> {
     return (await this.#requests.get(`${pathOf(pid)}/mailbox`, { limit }, options)) as MailboxView;
+  }
+
+  /** The events of a process, in order. */
+  async journal(pid: string, { from, limit, ...options }: JournalOptions = {}): Promise<JournalPage> {
+    return (await this.#requests.get(`${pathOf(pid)}/journal`, { from, limit }, options)) as JournalPage;
+  }
+
+  /** What they had come to, at a sequence or a time; now unless given. */
+  async stateAt(pid: string, at?: number | Date, options: ReadOptions = {}): Promise<JournalState> {
+    const query = { at: at instanceof Date ? at.toISOString() : at };
+    return (await this.#requests.get(`${pathOf(pid)}/journal/state`, query, options, STATE_MS)) as JournalState;
   }
 
   /** Drops what a paused or quarantined process would handle next; with an id, only where it is that message. */
@@ -154,7 +176,7 @@ export class OperatorClient {
     return ((await this.#requests.get("/v1/modules", {}, options)) as { modules: ModuleView[] }).modules;
   }
 
-  /** Tries a module's codeChange on every stored state that another version has left; nothing is changed. */
+  /** Tries a module on what it has stored: codeChange, or recovery from each journal; nothing is changed. */
   async tryMigration(module: string, { waitMs = TRANSFER_MS, ...options }: ReadOptions & { waitMs?: number } = {}) {
     const path = `/v1/modules/${encodeURIComponent(module)}/migration`;
     return (await this.#requests.get(path, { dryRun: true }, options, waitMs)) as MigrationView;

@@ -4,6 +4,7 @@
  */
 
 import type { ClusterView, NodeView } from "@genserverless/shared/inspect/views.ts";
+import { runsProcesses } from "@genserverless/shared/process/role.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Picture, Watch } from "./watch.ts";
 
@@ -69,7 +70,7 @@ export class History implements Part {
 
 function summarize({ nodes, mailbox }: ClusterView, atMs: number): Beat {
   const apis = nodes.filter(({ role }) => role === "api");
-  const workers = nodes.filter(({ role }) => role === "worker");
+  const workers = nodes.filter(({ role }) => runsProcesses(role));
   const busy = apis.filter(({ latency }) => latency !== undefined && latency.p99Ms > 0);
   return {
     atMs,

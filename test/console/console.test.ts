@@ -154,6 +154,21 @@ test("commits and log lines appear as they happen, each with the process that it
   await untilText(page, ".log li", "session.registered");
 });
 
+test("an entity shows its state, and its last events, the newest first", async (t) => {
+  const add = (name: string) => client().call("cart/console", { addItem: { productId: name, name, quantity: 1 } });
+  await add("ink");
+  await add("pen");
+  const page = await open(t, "#/process/cart/console", READ_TOKEN);
+  await untilText(page, ".journal li:first-child", "pen");
+  await untilText(page, ".state", "items");
+  await add("nib");
+  await untilText(page, ".journal li:first-child", "nib");
+  assert.equal(await page.locator(".journal li").count(), 3);
+  await page.goto(`${cluster.url}/#/process/accumulator/alice`);
+  await untilText(page, ".state .leaf", "acc: 1");
+  assert.equal(await page.locator(".journal:visible").count(), 0);
+});
+
 test("who may only read sees the state, and nothing to act with", async (t) => {
   const page = await open(t, "#/process/accumulator/alice", READ_TOKEN);
   await untilText(page, ".state .leaf", "acc: 1");

@@ -232,6 +232,29 @@ test("logs are followed as they come, and filtered", async () => {
   assert.equal(past.stdout.split("\n").length, 2);
 });
 
+test("a journal is listed, shown as it was, and followed", async () => {
+  const pid = "cart/listed";
+  const add = (name: string) => client.call(pid, { addItem: { productId: name, name, quantity: 1 } });
+  for (const name of ["a", "b", "c"]) await add(name);
+  const all = await cli("journal", pid);
+  assert.deepEqual([all.code, all.stderr], [0, ""]);
+  assert.match(all.stdout, /^ +1 {2}\S+Z {2}itemAdded \{"productId":"a".*\n +2 .*\n +3 .*\n$/);
+  const some = await cli("journal", pid, "--from", "2", "--limit", "1", "--json");
+  assert.equal(JSON.parse(some.stdout).sequence, 2);
+  assert.equal(some.stderr, "there is more, up to event 3: --limit, or --from 3\n");
+  const shown = await answerOf("journal", pid, "--at", "1");
+  assert.deepEqual(shown["state"], { items: [{ productId: "a", name: "a", quantity: 1 }] });
+  const followed = follow("journal", pid, "--follow", "--from", "3", "--json");
+  await followed.start();
+  await followed.untilRecord((record) => record["sequence"] === 3, SOON);
+  await add("d");
+  await followed.untilRecord((record) => record["sequence"] === 4, SOON);
+  await end(followed);
+  assert.equal((await cli("journal", pid, "--at", "1", "--follow")).code, 2);
+  const { code, stderr } = await cli("journal", "accumulator/alice");
+  assert.deepEqual([code, stderr.slice(0, 25)], [1, "genserverless: no_process"]);
+});
+
 test("work is posted and followed until it is worked", async () => {
   const { code, stdout } = await cli("work", "post", "cli", "--follow");
   const lines = stdout.trimEnd().split("\n");
@@ -277,7 +300,7 @@ test("bash completes commands, modules and pids with the script that is printed"
 });
 
 /** Those that go on for ever are run by tests of their own. */
-const ENDLESS = /^genserverless (top$|top --every|logs --follow)/;
+const ENDLESS = /^genserverless (top$|top --every|logs --follow|journal \S+ --follow)/;
 
 test("every example of the help is a command that works", { timeout: 180_000 }, async () => {
   let left = 0;
@@ -312,6 +335,10 @@ function examples(): { name: string; line: string }[] {
 async function prepare(name: string): Promise<Record<string, string>> {
   const alice = "accumulator/alice";
   const act = (verb: string) => client.request("POST", `/v1/processes/${alice}/${verb}`, {});
+  if (name === "journal") {
+    const item = { productId: "1", name: "pen", quantity: 1 };
+    for (let time = 0; time < 10; time++) await client.call("cart/viktor", { addItem: item });
+  }
   if (name === "start") await client.stop(alice);
   else await client.start("accumulator", "alice", { args: 100, ifExists: "return" });
   if (name === "import") {

@@ -56,6 +56,8 @@ function callRoute(messenger: Messenger, modules: Modules): Route {
       "invalid_message",
       "no_process",
       "reply_not_json",
+      "command_failed",
+      "too_many_events",
       ...FAILED_TURN,
     ],
     async handle({ params, body, idempotency }) {

@@ -14,6 +14,7 @@ export const Migration = z.object({
   examined: count,
   current: count,
   migratable: count,
+  whole: count,
   failed: count,
-  failures: z.array(z.object({ pid: z.string(), fromVersion: count, error: z.string() })),
+  failures: z.array(z.object({ pid: z.string(), fromVersion: count, event: count.exactOptional(), error: z.string() })),
 });

@@ -35,7 +35,7 @@ function migrationRoute({ modules, tryMigration }: ModuleParts): Route {
     method: "get",
     path: "/v1/modules/:name/migration",
     name: "tryMigration",
-    summary: "Try codeChange on every stored state that another version has left; nothing is changed",
+    summary: "Try a module on what it has stored: codeChange, or recovery from each journal; nothing is changed",
     query: MigrationQuery,
     answers: { 200: { description: "What it would come to", schema: Migration } },
     problems: ["invalid_request", "unknown_module", "store_unavailable"],

@@ -135,6 +135,20 @@ const message = z.strictObject({
   dueAt: when.exactOptional(),
   timer: z.string().max(128).exactOptional(),
 });
+const snapshot = z.strictObject({ sequence: z.int().min(1), version: count, state: z.unknown() });
+const event = z.strictObject({
+  sequence: z.int().min(1),
+  type: z.string().min(1),
+  data: z.unknown(),
+  version: count,
+  at: when,
+  messageId: z.string().max(256),
+});
+const journal = z.strictObject({
+  base: snapshot.exactOptional(),
+  snapshot: snapshot.exactOptional(),
+  events: z.array(event).max(100_000),
+});
 export const ProcessDocument = z.strictObject({
   format: z.literal(1),
   pid,
@@ -144,6 +158,7 @@ export const ProcessDocument = z.strictObject({
   revision: count,
   turns: count,
   state: z.unknown(),
+  journal: journal.exactOptional(),
   options: z.strictObject({
     tags: StartRequest.shape.options.unwrap().shape.tags,
     idleAfterMs: z

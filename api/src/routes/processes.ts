@@ -8,6 +8,8 @@ import { FAILED_TURN, LIFE_TIMEOUT_MS, REFUSED_POST } from "./messaging.ts";
 import { defineRoute, type Route } from "./route.ts";
 import { ListProcessesQuery, Process, ProcessPage, ReadProcessQuery, StartAnswer, StartRequest } from "./schemas.ts";
 
+/** Where a state is asked for that is made of a journal. */
+const NOT_RECOVERED = ["journal_broken", "callback_timeout", "callback_failed"] as const;
 const PATH = "/v1/processes/:module/:key";
 
 export function processRoutes(messenger: Messenger, snapshot: Snapshot): Route[] {
@@ -58,7 +60,7 @@ function readRoute(snapshot: Snapshot): Route {
       200: { description: "The process", schema: Process, headers: { etag: "The revision" } },
       304: { description: "Not changed since the revision that If-None-Match names" },
     },
-    problems: ["invalid_request", "invalid_pid", "no_process", "store_unavailable"],
+    problems: ["invalid_request", "invalid_pid", "no_process", "store_unavailable", ...NOT_RECOVERED],
     async handle({ params, query, headers }) {
       const pid = pidOf(params);
       const process = await snapshot.readProcess(pid, query.state);

@@ -87,6 +87,7 @@ export const Process = z.object({
   epoch: count,
   owner: z.string().nullable(),
   turns: count,
+  sequence: count.exactOptional(),
   mailbox,
   startedAt: moment,
   updatedAt: moment,
@@ -116,7 +117,7 @@ export const DeadLetters = z.object({ deadLetters: z.array(deadLetter) });
 const node = z.object({
   id: z.string(),
   name: z.string(),
-  role: z.enum(["api", "worker", "sysmon"]),
+  role: z.enum(["api", "worker", "gateway", "sysmon"]),
   host: z.string(),
   osPid: count,
   startedAt: moment,
@@ -152,4 +153,5 @@ export const Problem = z.object({
   code: z.enum(Object.keys(ERRORS) as ErrorCode[]),
   messageId: z.string().exactOptional(),
   reasons: z.array(z.string()).exactOptional(),
+  first: count.exactOptional(),
 });

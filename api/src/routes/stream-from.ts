@@ -7,6 +7,8 @@ export interface Teller {
   send(event: StreamedEvent): void;
   /** Nothing comes any more. */
   end(): void;
+  /** Resolves when the reader has taken most of what was sent, or has left. */
+  drained(): Promise<void>;
 }
 
 type Telling = (stream: EventStream) => void;
@@ -18,9 +20,11 @@ type Telling = (stream: EventStream) => void;
 export async function streamFrom(follow: (teller: Teller) => Promise<() => void>): Promise<Answer> {
   const early: Telling[] = [];
   let tell = (telling: Telling): void => void early.push(telling);
+  const begun = Promise.withResolvers<EventStream>();
   const leave = await follow({
     send: (event) => tell((stream) => stream.send(event)),
     end: () => tell((stream) => stream.end()),
+    drained: async () => (await begun.promise).drained(),
   });
   return {
     status: 200,
@@ -28,6 +32,7 @@ export async function streamFrom(follow: (teller: Teller) => Promise<() => void>
       stream.onClose(leave);
       tell = (telling) => telling(stream);
       for (const telling of early) telling(stream);
+      begun.resolve(stream);
     },
   };
 }

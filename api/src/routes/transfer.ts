@@ -7,7 +7,7 @@ import { REFUSED_POST } from "./messaging.ts";
 import { ImportAnswer, ImportRequest, ProcessDocument } from "./operate-schemas.ts";
 import { defineRoute, type Route } from "./route.ts";
 
-/** Whatever can be exported: a mailbox of 64 MiB, a state of 8 MiB, and what JSON puts around them. */
+/** Whatever can be exported: a mailbox and a journal of 64 MiB together, a state of 8 MiB, and what JSON puts around them. */
 const MOST_DOCUMENT_BYTES = 80 * 1024 * 1024;
 
 export function transferRoutes(transfer: Transfer): Route[] {
@@ -19,9 +19,9 @@ function exportRoute(transfer: Transfer): Route {
     method: "get",
     path: "/v1/processes/:module/:key/export",
     name: "export",
-    summary: "Read all of a process as of one moment: state, options, timers and mailbox",
+    summary: "Read all of a process as of one moment: state or journal, options, timers and mailbox",
     answers: { 200: { description: "The document", schema: ProcessDocument } },
-    problems: ["invalid_request", "invalid_pid", "no_process", "not_started", "too_large_to_export"],
+    problems: ["invalid_request", "invalid_pid", "no_process", "not_started", "too_large_to_export", "journal_broken"],
     handle: async ({ params }) => ({ status: 200, json: await transfer.exportProcess(pidOf(params)) }),
   });
 }

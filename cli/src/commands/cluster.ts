@@ -11,7 +11,7 @@ import type { Session } from "../session.ts";
 import { addExamples, type Run } from "./command.ts";
 
 const MODULE_COLUMNS: readonly Column[] = [{ title: "MODULE" }, { title: "VERSION", align: "right" }];
-const ROLES = ["api", "worker", "sysmon"];
+const ROLES = ["api", "worker", "gateway", "sysmon"];
 
 export function addClusterCommands(program: Command, run: Run): void {
   const nodes = program
@@ -67,10 +67,11 @@ async function showTime<Result>({ output }: Session, what: string, work: () => P
 }
 
 function describeMigration(view: MigrationView): string[] {
-  const { module, version, examined, current, migratable, failed, failures } = view;
+  const { module, version, examined, current, migratable, whole, failed, failures } = view;
   return [
     `${toPrintable(module)} version ${version}`,
-    `${current} states are of this version, ${examined} of others: ${migratable} can be brought over, ${failed} cannot`,
+    `${current} states are of this version; ${examined} were tried: ${migratable} can be brought over, ${failed} cannot`,
+    ...(whole > 0 ? [`${whole} of them need their whole journal`] : []),
     ...failures.map(({ pid, fromVersion, error }) => toPrintable(`${pid} (version ${fromVersion}): ${error}`)),
   ];
 }

@@ -1,14 +1,10 @@
-/**
- * logs: what processes log through ctx.log and what happens in the cluster, from the cluster's log stream. While it is followed, a
- * connection that breaks is made anew, after the last entry that was printed.
- */
+/** logs: what processes log through ctx.log and what happens in the cluster, from the cluster's log stream. */
 
-import { setTimeout as sleep } from "node:timers/promises";
 import { LOG_LEVELS, type LogEntry, type LogFilter, type LogLevel } from "@genserverless/shared/logs/log-entry.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { type Command, Option } from "commander";
-import { describeFailure, EXIT_CODES } from "../failure.ts";
-import { escapeText, writeJson } from "../json-text.ts";
+import { readStream } from "../follow.ts";
+import { writeJson } from "../json-text.ts";
 import type { Output, Style } from "../output.ts";
 import type { Session } from "../session.ts";
 import { addExamples, pidArgument, type Run, readCount } from "./command.ts";
@@ -19,7 +15,6 @@ interface LogFlags extends Omit<LogFilter, "pid"> {
 }
 
 const STYLES: Partial<Record<LogLevel, Style>> = { warn: "yellow", error: "red", fatal: "red" };
-const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
 
 export function addLogs(program: Command, run: Run): void {
   const logs = program
@@ -42,28 +37,9 @@ export function addLogs(program: Command, run: Run): void {
 }
 
 async function printLogs(session: Session, pid: string | undefined, flags: LogFlags): Promise<void> {
-  const path = logsPath(pid, flags);
-  const { output } = session;
-  let wasOpen = false;
-  let lastEventId: string | undefined;
-  let failures = 0;
-  do {
-    try {
-      const events = await session.door.openEvents(path, lastEventId);
-      wasOpen = true;
-      failures = 0;
-      for await (const { event, id, data } of events) {
-        lastEventId = id ?? lastEventId;
-        if (event === "log") printEntry(output, JSON.parse(data) as LogEntry);
-        await output.drained();
-      }
-    } catch (error) {
-      const { line, exitCode } = describeFailure(session.explain(error));
-      if (!flags.follow || !wasOpen || exitCode !== EXIT_CODES.unreachable) throw error;
-      if (failures === 0) output.note(`genserverless: ${escapeText(line)}; trying again`);
-    }
-    if (flags.follow) await sleep(PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)]);
-  } while (flags.follow);
+  await readStream(session, logsPath(pid, flags), flags.follow === true, ({ event, data }) => {
+    if (event === "log") printEntry(session.output, JSON.parse(data) as LogEntry);
+  });
 }
 
 export function logsPath(pid: string | undefined, { follow, module, node, level, tail }: LogFlags): string {

@@ -121,6 +121,7 @@ function describeProcess(view: ProcessView & { state?: unknown }): string[] {
     ["module version", view.moduleVersion],
     ["revision", view.revision],
     ["turns", view.turns],
+    ...(view.sequence === undefined ? [] : [["events", view.sequence] as [string, string | number]]),
     ["mailbox", `${waiting} waiting, ${delayed} delayed, ${failed} failed`],
     ["owner", view.owner ?? "none: asleep"],
     ["epoch", view.epoch],

@@ -60,10 +60,10 @@ export async function readJournalDocument(
     );
   if (last - from + 1 > MOST_EVENTS) throw refuse(`${last - from + 1} events`);
   const events: EventDocument[] = [];
-  let bytes = recordText.length + baseText.length;
+  let bytes = Buffer.byteLength(recordText) + Buffer.byteLength(baseText);
   for await (const page of journals.pages(pid, from, last)) {
     for (const entry of page) {
-      bytes += entry.dataText.length + entry.type.length + entry.messageId.length + EVENT_BYTES;
+      bytes += Buffer.byteLength(entry.dataText) + entry.type.length + entry.messageId.length + EVENT_BYTES;
       events.push(toEventDocument(pid, entry));
     }
     if (bytes > mostBytes) throw refuse(`more than ${bytes} bytes`);

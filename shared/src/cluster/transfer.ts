@@ -115,6 +115,7 @@ export class Transfer {
         if (await this.#isSameLife(pid, record)) {
           return { ...toDocument(pid, record, null, ties, messages), journal };
         }
+        if (tries === MOST_TRIES) throw new JournalBroken(`${pid} begins again and again`);
       } catch (error) {
         if (!(error instanceof JournalBroken) || tries === MOST_TRIES) throw error;
       }
@@ -146,7 +147,7 @@ export class Transfer {
     messages: readonly string[],
     baseText: string,
   ): Promise<JournalDocument> {
-    const mailBytes = messages.reduce((sum, text) => sum + text.length, 0);
+    const mailBytes = messages.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     const stored = { recordText: record["d"] ?? "", last: Number(record["J"] ?? 0), baseText };
     return readJournalDocument(this.#journals, pid, stored, MOST_BYTES - mailBytes);
   }

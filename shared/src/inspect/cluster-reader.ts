@@ -1,5 +1,6 @@
 /** Reads the cluster as a whole: its nodes, its totals, its Redis. */
 
+import { runsProcesses } from "../process/role.ts";
 import { PROCESS_STATUSES, type ProcessStatus } from "../process/status.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
@@ -17,7 +18,7 @@ export class ClusterReader {
 
   async read(): Promise<ClusterView> {
     const nodes = await this.#readNodes();
-    const totals = await this.#readTotals(nodes.filter(({ role }) => role === "worker"));
+    const totals = await this.#readTotals(nodes.filter(({ role }) => runsProcesses(role)));
     return { nodes, ...totals, redis: await this.readRedis() };
   }
 
@@ -49,7 +50,7 @@ export class ClusterReader {
       view.rate = Number(node["rate"]);
       view.latency = { p50Ms: Number(node["p50Ms"] ?? 0), p99Ms: Number(node["p99Ms"] ?? 0) };
     }
-    return view.role === "worker" ? { ...view, ...readWork(node) } : view;
+    return runsProcesses(view.role) ? { ...view, ...readWork(node) } : view;
   }
 
   async #readTotals(workers: NodeView[]): Promise<Pick<ClusterView, "processes" | "mailbox">> {

@@ -78,7 +78,7 @@ export class ProcessReader {
     const { incarnation, stateText, startedAt, updatedAt, ...view } = record;
     const pid = record.pid as Pid;
     const mailbox = await this.countMail(pid, incarnation);
-    const mark = { last: view.sequence ?? 0, incarnation };
+    const mark = { last: view.sequence ?? 0, incarnation, version: view.moduleVersion };
     const text = stateText === undefined ? "null" : await readStateText(pid, stateText, this.#resolve, mark);
     return { ...view, mailbox, startedAt, updatedAt, ...(withState && { state: JSON.parse(text) as unknown }) };
   }

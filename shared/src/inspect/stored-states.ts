@@ -28,8 +28,8 @@ export async function* walkStoredStates(link: RedisLink, keys: Keys, module: str
       );
       for (const [index, [version, stateText, last, incarnation]] of records.entries()) {
         if (!version || !stateText) continue;
-        const mark = { last: Number(last ?? 0), incarnation: incarnation ?? "" };
-        yield { pid: pids[index] as Pid, version: Number(version), stateText, mark };
+        const mark = { last: Number(last ?? 0), incarnation: incarnation ?? "", version: Number(version) };
+        yield { pid: pids[index] as Pid, version: mark.version, stateText, mark };
       }
       if (pids.length < BATCH) break;
       after = `(${pids.at(-1)}`;

@@ -1,6 +1,7 @@
 /** What can be seen of a cluster: the shapes that a snapshot reads and every console shows. Times are ISO 8601. */
 
 import type { Failure, MessageStatus } from "../process/outcome.ts";
+import type { Role } from "../process/role.ts";
 import type { ProcessStatus } from "../process/status.ts";
 
 export interface ProcessView {
@@ -87,7 +88,7 @@ export interface NodeView {
   /** The node's session. */
   id: string;
   name: string;
-  role: "api" | "worker" | "sysmon";
+  role: Role;
   host: string;
   osPid: number;
   startedAt: string;

@@ -10,12 +10,14 @@ export interface JournalMark {
   /** The sequence of the last event. */
   last: number;
   incarnation: string;
+  /** Of the module that committed last. */
+  version: number;
 }
 
 /** Makes the JSON of a state of such a text, where it is not the state itself. */
 export type ResolveState = (pid: Pid, text: string, mark: JournalMark) => Promise<string | undefined>;
 
-const NO_MARK: JournalMark = { last: 0, incarnation: "" };
+const NO_MARK: JournalMark = { last: 0, incarnation: "", version: 0 };
 
 /** `null` of a state that only its journal has, and that `resolve` cannot make. */
 export async function readStateText(

@@ -116,6 +116,28 @@ test("a script that Redis has forgotten is sent again with its text", async () =
   await link.stop();
 });
 
+test("two who listen on one channel both hear it, and one goes on when the other has left", async () => {
+  const { link } = aLink();
+  await link.start();
+  const subscriber = new Subscriber({ url, name: "two", silenceMs: 500 });
+  const heard: string[] = [];
+  const first = (text: string) => heard.push(`first ${text}`);
+  const second = (text: string) => heard.push(`second ${text}`);
+  await subscriber.start();
+  await subscriber.subscribe("shared", first);
+  await subscriber.subscribe("shared", second);
+  await link.call("publish", "shared", "a");
+  await until(() => heard.length === 2, { withinMs: 2_000 });
+  await subscriber.unsubscribe("shared", first);
+  await link.call("publish", "shared", "b");
+  await until(() => heard.length === 3, { withinMs: 2_000 });
+  assert.deepEqual(heard, ["first a", "second a", "second b"]);
+  await subscriber.unsubscribe("shared", second);
+  assert.equal(await link.call("publish", "shared", "c"), 0);
+  await subscriber.stop();
+  await link.stop();
+});
+
 test("a subscriber hears its channels again after its connection was cut, and tells of the gap", async () => {
   const { link } = aLink();
   await link.start();

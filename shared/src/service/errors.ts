@@ -42,6 +42,7 @@ export const ERRORS = {
   reply_not_json: [500, "The reply is not representable as JSON"],
   reply_too_large: [500, "The reply is too large"],
   state_too_large: [500, "The state is too large"],
+  too_many_events: [500, "The turn emitted too many events"],
   journal_broken: [500, "The journal cannot be used"],
   node_died: [500, "The message ended its node too often"],
   internal_error: [500, "Something went wrong inside the cluster"],

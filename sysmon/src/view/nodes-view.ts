@@ -1,6 +1,7 @@
 /** The nodes tab: how the cluster does, and who is in it. */
 
 import type { NodeView } from "@genserverless/shared/inspect/views.ts";
+import { runsProcesses } from "@genserverless/shared/process/role.ts";
 import { PROCESS_STATUSES } from "@genserverless/shared/process/status.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatSpan } from "@genserverless/shared/text/quantities.ts";
@@ -76,7 +77,7 @@ function viewCounts(counts: Record<string, number> | undefined): Line {
 function describeNode(node: NodeView, ageMs: number, nowMs: number): Span[] {
   const seenMs = node.seenMsAgo + ageMs;
   return [
-    span(node.role, node.role === "worker" ? "good" : "accent"),
+    span(node.role, runsProcesses(node.role) ? "good" : "accent"),
     span(toPrintable(node.name), "strong"),
     span(toPrintable(node.host)),
     span(node.load === undefined ? "-" : `${Math.round(node.load * 100)}%`, toneOf(node.load, 0.7, 0.95)),

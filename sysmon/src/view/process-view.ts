@@ -38,7 +38,8 @@ export function describeProcess(process: ProcessModel, nowMs: number, width: num
 
 function describeHead({ view, depths }: ProcessModel, nowMs: number, width: number): Line[] {
   if (!view) return [];
-  const { pid, status, revision, turns, epoch, moduleVersion, owner, reason, tags, mailbox } = view;
+  const { pid, status, revision, turns, epoch, moduleVersion, owner, reason, tags, mailbox, sequence } = view;
+  const events = sequence === undefined ? "" : `events ${sequence}  `;
   const since = (time: string) => formatSpan(nowMs - Date.parse(time));
   return [
     [
@@ -47,7 +48,7 @@ function describeHead({ view, depths }: ProcessModel, nowMs: number, width: numb
       span(status, toneOfStatus(status)),
       span(`  ${toPrintable(reason ?? "")}`, "bad"),
     ],
-    line(`revision ${revision}  turns ${turns}  epoch ${epoch}  module version ${moduleVersion}`),
+    line(`revision ${revision}  turns ${turns}  ${events}epoch ${epoch}  module version ${moduleVersion}`),
     line(
       toPrintable(
         `owner ${owner ?? "-"}  started ${since(view.startedAt)} ago  last commit ${since(view.updatedAt)} ago`,
@@ -65,7 +66,8 @@ function section(title: string, lines: readonly Line[]): Line[] {
   return lines.length > 0 ? [line(""), line(title, "strong"), ...lines.map((each) => [span("  "), ...each])] : [];
 }
 
-function describeState({ state }: ProcessModel): Line[] {
+function describeState({ state, view }: ProcessModel): Line[] {
+  if (view?.sequence !== undefined) return [line("made of its events: the API and the web console show it", "quiet")];
   if (!state) return [line("not read", "quiet")];
   const more = state.isCut ? [line("… cut here; the API has all of it", "quiet")] : [];
   return [...state.lines.map((text) => line(text)), ...more];

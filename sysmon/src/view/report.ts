@@ -19,7 +19,7 @@ const NODE_COLUMNS: readonly Column[] = [
   { title: "MODULES" },
 ];
 
-const ROLES = ["api", "worker", "sysmon"];
+const ROLES = ["api", "worker", "gateway", "sysmon"];
 
 /** What there is to say about Redis, in one line; it comes first, for it says whether the rest is news or history. */
 export function describeRedis({ view, ageMs, away }: Picture): string {

@@ -22,6 +22,7 @@ const PASSED = [
   "DELETE /v1/messages/:id",
   `GET ${PROCESS}`,
   `GET ${PROCESS}/events`,
+  `GET ${PROCESS}/journal`,
   ...ACTS.map((act) => `POST ${PROCESS}/${act}`),
   `POST ${PROCESS}/dead-letters/retry`,
   `POST ${PROCESS}/dead-letters/:id/retry`,

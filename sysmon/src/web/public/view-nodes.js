@@ -7,7 +7,7 @@ import { fill, h, keep, say } from "./dom.js";
 import { ABSENT, formatCount, formatMs, formatRate, formatSpan, toPrintable } from "./format.js";
 import { clusterView, pictureAgeMs } from "./live.js";
 
-const ROLES = ["api", "worker", "sysmon"];
+const ROLES = ["api", "worker", "gateway", "sysmon"];
 /** @type {{ label: string, title?: string, isNumber?: boolean, read: (node: NodeView) => string }[]} */
 const CELLS = [
   { label: "Role", read: ({ role }) => role },

@@ -11,7 +11,7 @@ import { linkToProcess } from "./router.js";
 
 const STATUSES = /** @type {const} */ (["running", "idle", "starting", "paused", "stopped", "quarantined"]);
 const MAIL = /** @type {const} */ (["waiting", "delayed", "failed"]);
-const ROLES = /** @type {const} */ (["api", "worker", "sysmon"]);
+const ROLES = /** @type {const} */ (["api", "worker", "gateway", "sysmon"]);
 const BUSIEST_SHOWN = 8;
 
 /** @param {HTMLElement} root */

@@ -10,6 +10,7 @@ import { fillWithWords, note, panel } from "./dialogs.js";
 import { fill, h, say } from "./dom.js";
 import { ABSENT, formatBytes, formatCount, formatTime, toPrintable } from "./format.js";
 import { CLUSTER, describeProblem, request } from "./http.js";
+import { makeJournal } from "./journal.js";
 import { makeDeadLetters, makeMailbox, makeTies } from "./mail.js";
 import { makeMessageForm } from "./message-form.js";
 import { readPid, toPath } from "./pid.js";
@@ -42,6 +43,7 @@ function showOne(root, pid) {
   const reason = h("p", { class: "bad", hidden: true });
   const facts = h("dl", { class: "facts" });
   const state = makeStatePanel(path);
+  const journal = makeJournal(pid);
   const commits = makeCommits();
   const mailbox = makeMailbox(pid, refresh);
   const letters = makeDeadLetters(pid);
@@ -56,7 +58,7 @@ function showOne(root, pid) {
   const content = h(
     "div",
     { class: "process" },
-    h("div", { class: "process-main" }, state.element, commits.element, letters.element),
+    h("div", { class: "process-main" }, state.element, journal.element, commits.element, letters.element),
     h("div", { class: "process-side" }, form, mailbox.element, ties.element),
   );
   fill(
@@ -113,6 +115,7 @@ function showOne(root, pid) {
     drawHead(process);
     mailbox.draw(answer.body.mailbox);
     ties.draw(answer.body.ties);
+    journal.note(process.sequence);
     state.note(process.revision, hasEvents);
     if (process.mailbox.failed !== failed) {
       failed = process.mailbox.failed;
@@ -179,11 +182,15 @@ function showNone(root, name) {
  * @param {Element} list
  * @param {ProcessView} process
  */
-function drawFacts(list, { owner, revision, turns, epoch, moduleVersion, startedAt, updatedAt, tags, mailbox }) {
+function drawFacts(
+  list,
+  { owner, revision, turns, sequence, epoch, moduleVersion, startedAt, updatedAt, tags, mailbox },
+) {
   const rows = [
     ["owner", owner ? owner.replace(/#.*/, "") : ABSENT],
     ["revision", formatCount(revision)],
     ["turns", formatCount(turns)],
+    ...(sequence === undefined ? [] : [["events", formatCount(sequence)]]),
     ["epoch", formatCount(epoch)],
     ["module version", String(moduleVersion)],
     ["started", formatTime(startedAt)],

@@ -135,7 +135,7 @@ export function showProcesses(root, { query }) {
     update() {
       start.hidden = !mayAct();
       const nodes = clusterView()?.nodes ?? [];
-      const workers = nodes.filter(({ role }) => role === "worker");
+      const workers = nodes.filter(({ role }) => role === "worker" || role === "gateway");
       const modules = new Set(workers.flatMap((worker) => worker.modules ?? []).map((name) => name.replace(/@.*/, "")));
       offer(lists.firstElementChild, [...modules].sort());
       offer(lists.lastElementChild, workers.map(({ name }) => name).sort());
