@@ -142,6 +142,7 @@ test("whatever comes in whatever order, everything in Redis fits together, and n
       assert.deepEqual(await world.settleAll(), []);
       assert.deepEqual(await audit(redis, "t", 4), [], "in the end");
       assert.deepEqual(await world.findLost(), []);
+      assert.deepEqual(await world.findStrayEvents(), []);
     }),
     { numRuns: RUNS, endOnFailure: process.env["FIRE_SHRINK"] === undefined },
   );

@@ -31,6 +31,7 @@ export class NpmStart implements Part {
       LB_PORT: String(lbPort),
       SYSMON_PORT: String(sysmonPort),
       DATA_DIR: mkdtempSync(join(tmpdir(), "npm-start-")),
+      GATEWAY_REPLICAS: "0",
       ...this.#settings,
     };
     this.#child = nodeChild({ name: "npm start", script: join(ROOT, "local/src/main.ts"), env: this.env });

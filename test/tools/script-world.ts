@@ -11,6 +11,7 @@ import { seal } from "@genserverless/shared/cluster/envelope.ts";
 import { evictSession } from "@genserverless/shared/cluster/eviction.ts";
 import {
   type CommitRequest,
+  type Emission,
   type Fetched,
   type Lease,
   Leases,
@@ -30,6 +31,10 @@ const MODULE = "world";
 const PIDS: readonly Pid[] = ["world/a", "world/b", "world/c"];
 /** Its first message starts it. */
 const ON_DEMAND: Pid = "world/c";
+/** Each message that it handles is an event of its journal, which is cut behind a snapshot. */
+const JOURNALED: Pid = "world/b";
+const SNAPSHOT_EVERY = 3;
+const LEAST_KEPT = 4;
 const SENDERS = { knowsModule: () => true, isStorageFull: () => false };
 
 export type Ending = "goes on" | "continues" | "retries" | "quarantines" | "stops" | "crashes" | "defers";
@@ -41,6 +46,8 @@ interface Held {
   isStarting: boolean;
   owesContinue: boolean;
   hand: Fetched[];
+  /** The last event of its journal. */
+  sequence: number;
   timers: string[];
   monitors: string[];
 }
@@ -55,6 +62,8 @@ export class ScriptWorld {
   readonly #leases: Leases;
   readonly #sessions: string[] = [];
   readonly #memory = new Map<string, Held>();
+  /** The messages whose events the journal should have, in order. */
+  #journaled: string[] = [];
 
   constructor(bench: ScriptBench) {
     const { link, keys } = bench;
@@ -109,7 +118,7 @@ export class ScriptWorld {
       this.#forget(slot, pid);
       return;
     }
-    const { epoch, revision, incarnation, status, continueText, messages } = claimed;
+    const { epoch, revision, incarnation, status, continueText, messages, journal } = claimed;
     const isRenewal = known !== undefined && known.lease.epoch === epoch;
     const ties = isRenewal ? known : { timers: [] as string[], monitors: [] as string[] };
     this.#memory.set(`${slot} ${pid}`, {
@@ -118,6 +127,7 @@ export class ScriptWorld {
       isStarting: status === "starting",
       owesContinue: continueText !== "",
       hand: messages,
+      sequence: (isRenewal ? known.sequence : journal?.last) ?? 0,
       timers: ties.timers,
       monitors: ties.monitors,
     });
@@ -217,6 +227,16 @@ export class ScriptWorld {
     return ["the world does not come to rest"];
   }
 
+  /** What is left of the journal has just the events that were committed, in their order. */
+  async findStrayEvents(): Promise<string[]> {
+    const { link, keys } = this.#bench;
+    const key = keys.journal(this.#partitionOf(JOURNALED), JOURNALED);
+    const entries = await link.call<[id: string, fields: string[]][]>("xrange", key, "-", "+");
+    const found = entries.map(([, fields]) => fields.at(-1));
+    const expected = this.#journaled.slice(this.#journaled.length - found.length);
+    return found.join() === expected.join() ? [] : [`the journal has ${found}, and should have ${expected}`];
+  }
+
   /** What was accepted and neither handled once and in its order, nor dropped with an outcome that says so. */
   findLost(): Promise<string[]> {
     return this.#fates.findLost((id) => this.#bench.readOutcome(id));
@@ -284,11 +304,14 @@ export class ScriptWorld {
     const ends = ending === "stops" || ending === "crashes";
     const life = ending === "stops" ? "wiped" : ending === "crashes" ? "stopped" : isInit ? "alive" : "";
     const continues = ending === "continues" && left.length === 0;
+    const { recordText, events } = toJournal(held, settled);
+    if (events.length > 0) acts.push(["compact", LEAST_KEPT, 0]);
     const committed = await this.#commit(held, {
       life,
       width: left.length > 0 || continues ? 0 : 4,
       continueText: continues ? "1" : undefined,
-      stateText: String(held.lease.revision),
+      stateText: recordText,
+      events,
       bytes: settled.reduce((sum, { envelope }) => sum + Buffer.byteLength(envelope), 0),
       turns: messages.length,
       settlements: settled.map((message) => toSettlement(message, ending)),
@@ -297,6 +320,8 @@ export class ScriptWorld {
     });
     if (!committed) return this.#forget(slot, held.lease.pid);
     for (const { id } of settled) this.#fates.handle(id, held.incarnation);
+    held.sequence += events.length;
+    if (held.lease.pid === JOURNALED) this.#noteEvents(events, life === "wiped");
     if (ending === "defers") for (const { id } of settled) this.#fates.defer(id);
     for (const act of acts) if (act[0] === "send" && act[1] === "cast") this.#fates.accept(act[3]);
     held.isStarting &&= !isInit;
@@ -305,6 +330,10 @@ export class ScriptWorld {
     if (ends || (committed.heldBack !== "" && !committed.heldBack.startsWith("retry")))
       this.#forget(slot, held.lease.pid);
     else if (committed.heldBack) held.hand = [];
+  }
+
+  #noteEvents(events: readonly Emission[], isWiped: boolean): void {
+    this.#journaled = isWiped ? [] : [...this.#journaled, ...events.map(({ messageId }) => messageId)];
   }
 
   async #commit(held: Held, rest: Partial<CommitRequest>) {
@@ -386,6 +415,17 @@ export class ScriptWorld {
   #partitionOf(pid: Pid): number {
     return this.#bench.keys.partitionOf(pid);
   }
+}
+
+/** What the record is to have, and the events: of a process with a journal one for each message. */
+function toJournal({ lease, sequence }: Held, settled: readonly Fetched[]): { recordText: string; events: Emission[] } {
+  if (lease.pid !== JOURNALED) return { recordText: String(lease.revision), events: [] };
+  const handled = settled.filter(({ kind }) => kind !== "start");
+  const events = handled.map(({ id: messageId }) => ({ type: "handled", dataText: "1", messageId }));
+  const last = sequence + events.length;
+  const snapshot = last - (last % SNAPSHOT_EVERY);
+  // A snapshot is of an event that there is.
+  return { recordText: snapshot > 0 ? `#${snapshot} 1 {}` : "#0", events };
 }
 
 function toSettlement({ id }: Fetched, ending: Ending): Settlement {

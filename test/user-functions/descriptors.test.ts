@@ -50,6 +50,17 @@ test("a compiler accepts a whole set of descriptors, each file behind those it i
   }
 });
 
+test("an edition is refused: its fields would be described as those of proto2", () => {
+  const folder = mkdtempSync(join(tmpdir(), "descriptors-"));
+  try {
+    const path = join(folder, "edition.proto");
+    writeFileSync(path, 'edition = "2023";\npackage test;\nmessage Empty {}\n');
+    assert.throws(() => readProtoFiles([path]), /edition.proto: editions are not supported/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 /** The compiler's FileDescriptorProto. */
 function compiled(path: string, includes: string[]): Buffer {
   const folder = mkdtempSync(join(tmpdir(), "descriptors-"));

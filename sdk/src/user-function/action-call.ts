@@ -1,12 +1,11 @@
 /** A command to an action: a function without a state, one request and one response. */
 
 import type protobuf from "protobufjs";
-import { CommandContext, errorInCommand, methodOf, missingHandler, unknownCommand } from "./command-context.ts";
-import { type AnyValue, decodeAs, encodeAs } from "./protocol/any.ts";
+import { CommandContext } from "./command-context.ts";
+import type { AnyValue } from "./protocol/any.ts";
 import { clientAction } from "./protocol/client-action.ts";
 import type { WireMetadata } from "./protocol/wire.ts";
-
-type MaybePromise<T> = T | Promise<T>;
+import { errorInCommand, type MaybePromise, runCommand } from "./run-command.ts";
 
 /** `never` lets an author name the type of the message that the handler is for. */
 export type ActionHandler = (command: never, context: CommandContext) => MaybePromise<object | undefined>;
@@ -28,17 +27,12 @@ export interface ActionCommand {
 /** Never rejects: what goes wrong is the response. */
 export async function answerAction(command: ActionCommand, rules: ActionRules | undefined): Promise<object> {
   if (!rules) return failure(`There is no action with the service '${command.serviceName}'`);
-  const method = methodOf(rules.service, command.name);
-  if (!method?.resolvedRequestType || !method.resolvedResponseType) return failure(unknownCommand(command));
+  const context = new CommandContext({ root: rules.root, hasForwards: true }, command.metadata);
   const handler = rules.handlerOf(command.name);
-  if (!handler) return failure(missingHandler(command));
   try {
-    const context = new CommandContext({ root: rules.root, hasForwards: true }, command.metadata);
-    const payload = decodeAs(method.resolvedRequestType, command.payload);
-    const outcome = await context.run(() => handler(payload as never, context));
-    if (outcome.failure !== undefined) return failure(outcome.failure);
-    const answer = outcome.forward ?? encodeAs(method.resolvedResponseType, outcome.reply);
-    return { ...clientAction(answer), sideEffects: outcome.effects };
+    const run = handler && ((payload: never) => handler(payload, context));
+    const done = await runCommand(rules.service, command, context, run);
+    return "failure" in done ? failure(done.failure) : { ...clientAction(done.answer), sideEffects: done.effects };
   } catch (error) {
     return failure(errorInCommand(command, error));
   }

@@ -1,5 +1,5 @@
 import type { ActionHandler } from "./action-call.ts";
-import { ACTION_TYPE } from "./server.ts";
+import { ACTION_TYPE } from "./program.ts";
 import { UserService } from "./user-service.ts";
 
 /** A function without a state: one request, one response. Only in the later protocol. */

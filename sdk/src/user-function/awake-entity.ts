@@ -4,21 +4,12 @@
  */
 
 import type protobuf from "protobufjs";
-import {
-  CommandContext,
-  type CommandScope,
-  errorInCommand,
-  methodOf,
-  missingHandler,
-  unknownCommand,
-} from "./command-context.ts";
+import { CommandContext, type CommandScope } from "./command-context.ts";
 import type { DebugLog } from "./debug-log.ts";
-import { type AnyValue, decodeAny, decodeAs, encodeAny, encodeAs, typeNameOf } from "./protocol/any.ts";
-import { type ClientAction, clientAction } from "./protocol/client-action.ts";
+import { type AnyValue, assertHasForm, decodeAny, encodeAny, typeNameOf } from "./protocol/any.ts";
 import { StreamFailure } from "./protocol/entity-stream.ts";
-import type { WireCommand, WireSideEffect } from "./protocol/wire.ts";
-
-type MaybePromise<T> = T | Promise<T>;
+import type { WireCommand, WireForward, WireSideEffect } from "./protocol/wire.ts";
+import { errorInCommand, type MaybePromise, runCommand } from "./run-command.ts";
 
 export class EventSourcedContext extends CommandContext {
   readonly entityId: string;
@@ -73,9 +64,7 @@ export interface EventSourcedRules {
 
 /** What a command has come to. */
 export interface Executed {
-  /** The reply, or what is forwarded. */
-  readonly payload: AnyValue;
-  readonly action: ClientAction;
+  readonly answer: AnyValue | WireForward;
   readonly effects: readonly WireSideEffect[];
   readonly events: readonly AnyValue[];
   readonly snapshot: AnyValue | undefined;
@@ -105,32 +94,27 @@ export class AwakeEntity {
 
   /** Rejects with StreamFailure where it is not known what the state is, or what the handler wanted. */
   async execute(command: WireCommand, hasForwards: boolean, log: DebugLog): Promise<Executed | { failure: string }> {
-    const method = methodOf(this.#rules.service, command.name);
-    if (!method?.resolvedRequestType || !method.resolvedResponseType) return { failure: unknownCommand(command) };
     try {
       const { commandHandlers } = this.#rules.makeBehavior(this.#state as never);
       const handler = Object.hasOwn(commandHandlers, command.name) ? commandHandlers[command.name] : undefined;
-      if (!handler) return { failure: missingHandler(command) };
       const scope = { root: this.#rules.root, hasForwards };
       const context = new EventSourcedContext(scope, this.entityId, command, log);
-      const payload = decodeAs(method.resolvedRequestType, command.payload);
-      const outcome = await context.run(() => handler(payload as never, this.#state as never, context));
-      if (outcome.failure !== undefined) return { failure: outcome.failure };
-      const reply = outcome.forward?.payload ?? encodeAs(method.resolvedResponseType, outcome.reply);
+      const run = handler && ((payload: never) => handler(payload, this.#state as never, context));
+      const done = await runCommand(this.#rules.service, command, context, run);
+      if ("failure" in done) return done;
       const events = EventSourcedContext.eventsOf(context);
-      const snapshot = await this.#add(events, log);
-      const action = clientAction(outcome.forward ?? reply);
-      return { payload: reply, action, effects: outcome.effects, events, snapshot };
+      return { ...done, events, snapshot: await this.#add(events, log) };
     } catch (error) {
       throw new StreamFailure(errorInCommand(command, error), command.id);
     }
   }
 
-  /** Applies new events, and returns a snapshot where one is due. */
+  /** Applies new events, and returns a snapshot where one is due. What could not be one is refused at once. */
   async #add(events: readonly AnyValue[], log: DebugLog): Promise<AnyValue | undefined> {
     const { snapshotEvery } = this.#rules;
     const before = this.#sequence;
     for (const event of events) await this.#apply(event);
+    if (events.length > 0) assertHasForm(this.#state);
     if (Math.floor(this.#sequence / snapshotEvery) === Math.floor(before / snapshotEvery)) return undefined;
     const snapshot = encodeAny(this.#state);
     log(`Snapshotting current state with type '${snapshot.type_url}'`);

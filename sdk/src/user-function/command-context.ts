@@ -5,7 +5,8 @@
 
 import protobuf from "protobufjs";
 import { encodeAs } from "./protocol/any.ts";
-import type { WireCommand, WireForward, WireMetadata, WireSideEffect } from "./protocol/wire.ts";
+import type { WireForward, WireMetadata, WireSideEffect } from "./protocol/wire.ts";
+import type { MaybePromise } from "./run-command.ts";
 
 /** Thrown by `fail`. Whoever catches it does not save the command. */
 class CommandFailed extends Error {
@@ -13,8 +14,6 @@ class CommandFailed extends Error {
 }
 
 export type MetadataEntry = WireMetadata["entries"][number];
-
-type MaybePromise<T> = T | Promise<T>;
 
 /** Whose command this is, and what the protocol that brought it can do. */
 export interface CommandScope {
@@ -39,8 +38,8 @@ export class CommandContext {
   /** The command comes to nothing; the caller gets this message. */
   fail(message: string): never {
     this.assertActive();
-    this.#failure ??= message;
-    throw new CommandFailed(message);
+    this.#failure ??= String(message);
+    throw new CommandFailed(this.#failure);
   }
 
   /** Another method of this program, such as "pkg.Service/Method", answers instead; what the handler returns is dropped. */
@@ -64,11 +63,11 @@ export class CommandContext {
 
   #address(method: string, message: object): WireForward {
     if (!this.#scope.hasForwards) throw new Error("The first protocol has no forwards and no side effects");
-    const [serviceName = "", commandName = ""] = method.split("/");
-    const service = this.#scope.root.lookup(serviceName, protobuf.Service);
-    const type = service instanceof protobuf.Service ? methodOf(service, commandName)?.resolvedRequestType : undefined;
-    if (!service || !type) throw new Error(`Unknown method ${method}`);
-    return { serviceName: service.fullName.slice(1), commandName, payload: encodeAs(type, message) };
+    const [serviceName = "", commandName = "", ...rest] = method.split("/");
+    const service = rest.length === 0 ? findService(this.#scope.root, serviceName) : undefined;
+    const type = service && methodOf(service, commandName)?.resolvedRequestType;
+    if (!type) throw new Error(`Unknown method ${method}`);
+    return { serviceName, commandName, payload: encodeAs(type, message) };
   }
 
   /** Runs the handler to its end, and tells what it said. Rejects as the handler does, unless it failed the command. */
@@ -94,21 +93,15 @@ export type CommandOutcome =
       readonly effects: readonly WireSideEffect[];
     };
 
+/** By its full name alone: protobufjs finds it by the end of its name too. */
+export function findService(root: protobuf.Root, fullName: string): protobuf.Service | undefined {
+  const found = root.lookup(fullName, protobuf.Service);
+  return found instanceof protobuf.Service && found.fullName === `.${fullName}` ? found : undefined;
+}
+
 /** The method that a command names, undefined where the service has none of that name. */
 export function methodOf(service: protobuf.Service, name: string): protobuf.Method | undefined {
   const method = Object.hasOwn(service.methods, name) ? service.methods[name] : undefined;
   method?.resolve();
   return method;
-}
-
-export function unknownCommand({ name }: Pick<WireCommand, "name">): string {
-  return `Unknown command named ${name}`;
-}
-
-export function missingHandler({ name }: Pick<WireCommand, "name">): string {
-  return `No handler register for command '${name}'`;
-}
-
-export function errorInCommand({ name }: Pick<WireCommand, "name">, error: unknown): string {
-  return `Error handling command '${name}': ${error}`;
 }

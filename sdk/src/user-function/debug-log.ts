@@ -10,7 +10,12 @@ export function openDebugLog(setting = process.env["DEBUG"] ?? ""): DebugLog {
   const patterns = setting.split(/[\s,]+/).filter(Boolean);
   const name = NAMES.find((known) => patterns.some((pattern) => matches(pattern, known)));
   if (!name) return () => undefined;
-  return (line) => process.stderr.write(`${name} ${line}\n`);
+  return (line) => process.stderr.write(`${name} ${onOneLine(line)}\n`);
+}
+
+/** Entities have the names that callers give them. */
+function onOneLine(line: string): string {
+  return line.replaceAll("\n", "\\n").replaceAll("\r", "\\r");
 }
 
 function matches(pattern: string, name: string): boolean {

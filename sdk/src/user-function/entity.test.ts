@@ -47,10 +47,16 @@ test("CS-17: an entity is made of a file, a list of files or a Root, with its de
 });
 
 test("CS-17: what is no service, no file or no interval is an error at once", () => {
-  assert.throws(() => new Entity(PROTO, "test.gate.Door"), /no such service|no such .*test.gate.Door/i);
+  for (const name of ["test.gate.Door", "test.gate.Said", "Gate", ".test.gate.Gate", ".", "", "constructor"]) {
+    assert.throws(() => new Entity(PROTO, name), /^Error: The service .* is not in .*: give its full name$/, name);
+  }
   assert.throws(() => new Entity("missing.proto", SERVICE), /missing.proto/);
   assert.throws(() => new Entity(new protobuf.Root(), SERVICE), /loaded from .proto files/);
-  assert.throws(() => new Entity(PROTO, SERVICE, { snapshotEvery: 0 }), /snapshotEvery/);
+  for (const notWhole of [0, -1, 0.5, Number.NaN]) {
+    assert.throws(() => new Entity(PROTO, SERVICE, { snapshotEvery: notWhole }), /snapshotEvery/);
+    assert.throws(() => new Entity(PROTO, SERVICE, { passivationTimeoutMs: notWhole }), /passivationTimeoutMs/);
+  }
+  assert.throws(() => new Entity(PROTO, SERVICE, { persistenceId: "" }), /persistenceId/);
 });
 
 for (const protocol of [FIRST, LATER]) {
@@ -175,6 +181,56 @@ for (const protocol of [FIRST, LATER]) {
     }
   });
 }
+
+test("CS-21: a state that could be no snapshot is refused with the first events, not with the hundredth", async () => {
+  const plain = new Entity<object>(PROTO, SERVICE)
+    .setInitial(() => ({ said: [] }))
+    .setBehavior(() => ({
+      commandHandlers: {
+        Say: (_: object, _state, context) => {
+          context.emit(Said.create());
+          return {};
+        },
+        Read: () => ({}),
+      },
+      eventHandlers: { Said: (_: object, state) => state },
+    }));
+  using other = new RawBackend(await plain.start({ bindAddress: "127.0.0.1" }));
+  const stream = other.open(LATER).send({ init: { serviceName: SERVICE, entityId: "g" } });
+  const answers = await stream.send(command(1, "Read"), command(2, "Say")).rest();
+  await plain.shutdown();
+  assert.equal(eventsOf(answers[0]).length, 0);
+  assert.match(failureOf(answers[1]).description, /'Say': .*a JSON object that has a type/);
+});
+
+test("a reply that is no object, or another message, is an error", async () => {
+  for (const reply of [[], ["a"], "text", 5, true, Said.create()]) {
+    deeds.set("reply", () => reply as object);
+    const stream = backend.open(LATER).send({ init: { serviceName: SERVICE, entityId: "g" } });
+    const answer = await ask(stream, command(1, "Try", { text: "reply" }));
+    assert.match(failureOf(answer).description, /^Error handling command 'Try': .*test\.gate\.Answer/);
+  }
+});
+
+test("a forward to what is no method of this program is an error", async () => {
+  for (const method of [
+    "",
+    "/",
+    SERVICE,
+    `/${SERVICE}/Read`,
+    `${SERVICE}/Read/x`,
+    `${SERVICE}/constructor`,
+    "Gate/Read",
+  ]) {
+    deeds.set("forward", (context) => {
+      context.forward(method, {});
+      return {};
+    });
+    const stream = backend.open(LATER).send({ init: { serviceName: SERVICE, entityId: "g" } });
+    const answer = await ask(stream, command(1, "Try", { text: "forward" }));
+    assert.equal(failureOf(answer).description, `Error handling command 'Try': Error: Unknown method ${method}`);
+  }
+});
 
 test("forwards and side effects go out in the later protocol, and are an error in the first", async () => {
   deeds.set("forward", (context) => {

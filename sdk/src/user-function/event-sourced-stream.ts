@@ -2,8 +2,9 @@
 
 import { AwakeEntity, type EventSourcedRules, type Executed } from "./awake-entity.ts";
 import type { DebugLog } from "./debug-log.ts";
+import { describeError } from "./describe-error.ts";
 import type { AnyValue } from "./protocol/any.ts";
-import { failedReply } from "./protocol/client-action.ts";
+import { clientAction, failedReply } from "./protocol/client-action.ts";
 import { type EntityCall, StreamFailure, type StreamOut, serveEntityStream } from "./protocol/entity-stream.ts";
 import type { Int64, WireCommand } from "./protocol/wire.ts";
 
@@ -34,21 +35,19 @@ export async function serveEventSourced(
   protocol: EventSourcedProtocol,
   log: DebugLog,
 ): Promise<void> {
-  const stream = new EventSourcedStream(call, protocol, log);
+  const stream = new EventSourcedStream(protocol, log);
   await serveEntityStream(call, (message) => stream.receive(message));
   stream.terminate();
 }
 
 class EventSourcedStream {
-  readonly #call: EntityCall<EventSourcedIn>;
   readonly #protocol: EventSourcedProtocol;
   readonly #writeLine: DebugLog;
   readonly #streamId = ++streams;
   #entity: AwakeEntity | undefined;
   #hasCommands = false;
 
-  constructor(call: EntityCall<EventSourcedIn>, protocol: EventSourcedProtocol, log: DebugLog) {
-    this.#call = call;
+  constructor(protocol: EventSourcedProtocol, log: DebugLog) {
     this.#protocol = protocol;
     this.#writeLine = log;
     this.#log("Received new stream");
@@ -58,11 +57,13 @@ class EventSourcedStream {
     this.#log("Stream terminating");
   }
 
-  async receive({ message, init, event, command }: EventSourcedIn): Promise<void> {
-    if (message === "init" && init) return this.#wake(init);
-    if (message === "event" && event) return this.#replay(event);
+  /** The answer to a command. */
+  async receive({ message, init, event, command }: EventSourcedIn): Promise<StreamOut | undefined> {
     if (message === "command" && command) return this.#execute(command);
-    throw new StreamFailure("A message came that is empty, or unknown");
+    if (message === "init" && init) this.#wake(init);
+    else if (message === "event" && event) await this.#replay(event);
+    else throw new StreamFailure("A message came that is empty, or unknown");
+    return undefined;
   }
 
   #wake({ serviceName = "", entityId, snapshot }: NonNullable<EventSourcedIn["init"]>): void {
@@ -75,7 +76,7 @@ class EventSourcedStream {
     try {
       this.#entity.restore(sequence, snapshot.snapshot);
     } catch (error) {
-      throw new StreamFailure(`Error handling snapshot at sequence ${sequence}: ${error}`);
+      throw new StreamFailure(`Error handling snapshot at sequence ${sequence}: ${describeError(error)}`);
     }
   }
 
@@ -87,11 +88,11 @@ class EventSourcedStream {
     try {
       await this.#entity.replay(at, payload);
     } catch (error) {
-      throw new StreamFailure(`Error handling event ${at}: ${error}`);
+      throw new StreamFailure(`Error handling event ${at}: ${describeError(error)}`);
     }
   }
 
-  async #execute(command: WireCommand): Promise<void> {
+  async #execute(command: WireCommand): Promise<StreamOut> {
     if (!this.#entity && this.#protocol.initIsOptional) this.#entity = this.#create("", command.entityId);
     if (!this.#entity) throw new StreamFailure("A command came before an init", command.id);
     this.#hasCommands = true;
@@ -100,11 +101,10 @@ class EventSourcedStream {
     const done = await this.#entity.execute(command, this.#protocol.hasForwards, log);
     if ("failure" in done) {
       log(`Command failed with message '${done.failure}'`);
-      this.#call.write(this.#failed(command.id, done.failure));
-      return;
+      return this.#failed(command.id, done.failure);
     }
-    log(`Sending reply with ${done.events.length} events and reply type '${done.payload.type_url}'`);
-    this.#call.write({ reply: this.#protocol.hasForwards ? laterReply(command, done) : firstReply(command, done) });
+    log(`Sending reply with ${done.events.length} events and reply type '${payloadOf(done).type_url}'`);
+    return { reply: this.#protocol.hasForwards ? laterReply(command, done) : firstReply(command, done) };
   }
 
   #failed(commandId: Int64, description: string): StreamOut {
@@ -125,12 +125,24 @@ class EventSourcedStream {
   }
 }
 
-function firstReply({ id }: WireCommand, { payload, events, snapshot }: Executed): object {
-  return { commandId: id, payload, events, ...(snapshot ? { snapshot } : {}) };
+/** The reply, or what is forwarded. */
+function payloadOf({ answer }: Executed): AnyValue {
+  return "serviceName" in answer ? answer.payload : answer;
 }
 
-function laterReply({ id }: WireCommand, { action, effects, events, snapshot }: Executed): object {
-  return { commandId: id, clientAction: action, sideEffects: effects, events, ...(snapshot ? { snapshot } : {}) };
+function firstReply({ id }: WireCommand, executed: Executed): object {
+  const { events, snapshot } = executed;
+  return { commandId: id, payload: payloadOf(executed), events, ...(snapshot ? { snapshot } : {}) };
+}
+
+function laterReply({ id }: WireCommand, { answer, effects, events, snapshot }: Executed): object {
+  return {
+    commandId: id,
+    clientAction: clientAction(answer),
+    sideEffects: effects,
+    events,
+    ...(snapshot ? { snapshot } : {}),
+  };
 }
 
 function toNumber(value: Int64): number {

@@ -6,6 +6,7 @@ export type { Behavior, CommandHandler, EventHandler, EventSourcedContext } from
 export type { CommandContext, MetadataEntry } from "./command-context.ts";
 export { Entity, type EntityOptions } from "./entity.ts";
 export { type StartOptions, UserFunction } from "./server.ts";
+export type { StatefulOptions } from "./stateful-service.ts";
 export type { ServiceFiles, ServiceOptions } from "./user-service.ts";
-export { ValueEntity, type ValueEntityOptions } from "./value-entity.ts";
+export { ValueEntity } from "./value-entity.ts";
 export type { ValueContext, ValueHandler } from "./value-stream.ts";

@@ -1,6 +1,6 @@
 /** A backend of few words for tests: it speaks both protocols by their .proto files alone, over real gRPC. */
 
-import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, type ClientOptions, credentials } from "@grpc/grpc-js";
 import type protobuf from "protobufjs";
 import { joinProtoFiles, ownProto, readProtoFiles } from "./descriptor/proto-files.ts";
 
@@ -25,8 +25,8 @@ export const VALUE = "cloudstate.valueentity.ValueEntity";
 export class RawBackend implements Disposable {
   readonly #client: Client;
 
-  constructor(port: number) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  constructor(port: number, options: ClientOptions = {}) {
+    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
   }
 
   [Symbol.dispose](): void {

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Action } from "./action.ts";
+import { openDebugLog } from "./debug-log.ts";
 import { Entity } from "./entity.ts";
 import {
   anyOf,
@@ -72,6 +76,16 @@ for (const name of ["stateserve-event-sourcing", "stateserv-event-sourcing"]) {
     ]);
   });
 }
+
+test("CS-23: a line stays one line, whatever an entity is called; DEBUG is a list, with * for any rest", (t) => {
+  const written = t.mock.method(process.stderr, "write", () => true);
+  for (const setting of ["stateserve-*", "other,stateserve-event-sourcing", "*", "other", "state"]) {
+    openDebugLog(setting)("1 [a\nb\r] - Received init message");
+  }
+  const lines = written.mock.calls.map(({ arguments: [line] }) => line);
+  t.mock.restoreAll();
+  assert.deepEqual(lines, Array(3).fill("stateserve-event-sourcing 1 [a\\nb\\r] - Received init message\n"));
+});
 
 test("CS-23: without DEBUG nothing is told", async () => {
   assert.deepEqual(await debugLines(""), []);
@@ -157,6 +171,22 @@ test("one server serves services of several kinds, in the later protocol", async
   assert.throws(() => new UserFunction([cart, cart]), /given twice/);
 });
 
+test("two services of one program may not bring different files of one name", () => {
+  const folder = mkdtempSync(join(tmpdir(), "user-function-"));
+  try {
+    const [one, other] = ["One", "Other"].map((name) => {
+      const path = join(folder, name, "same.proto");
+      mkdirSync(join(folder, name));
+      writeFileSync(path, `syntax = "proto3"; package ${name}; message M {} service S { rpc Do(M) returns (M); }`);
+      return new Action(path, `${name}.S`);
+    });
+    assert.ok(one && other);
+    assert.throws(() => new UserFunction([one, other]), /two different files named same.proto/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("a value entity keeps what its commands make of it, and a command that fails changes nothing", async () => {
   const entity = new ValueEntity<{ said: string[] }>(PROTO, SERVICE);
   const State = entity.lookupType("test.gate.State");
@@ -194,6 +224,32 @@ test("a value entity keeps what its commands make of it, and a command that fail
   assert.equal(answers[1]?.failure?.["description"], "no is no answer");
   assert.equal(readAny(entity.root, answers[2]?.reply?.payload)["text"], "ab");
   assert.equal(readAny(entity.root, answers[4]?.reply?.payload)["text"] ?? "", "");
+});
+
+test("a value is kept as it was when it was given, whatever becomes of the object", async () => {
+  const entity = new ValueEntity<{ said: string[] }>(PROTO, SERVICE);
+  const State = entity.lookupType("test.gate.State");
+  entity.setInitial(() => State.create() as object as { said: string[] });
+  entity.setCommandHandlers({
+    Say: (_: object, _state, context) => {
+      const state = State.create({ said: ["a"] }) as object as { said: string[] };
+      context.updateState(state);
+      state.said.push("late");
+      return {};
+    },
+    Read: (_: object, { said }) => AnswerText(said.join(" ")),
+  });
+  using backend = new RawBackend(await entity.start(LOCAL));
+  const payload = anyOf(entity.lookupType("test.gate.Request"));
+  const stream = backend.open(VALUE).send({ init: { serviceName: SERVICE, entityId: "g" } });
+  const commands = ["Say", "Read"].map((name, index) => ({ command: { entityId: "g", id: index + 1, name, payload } }));
+  const answers = await stream
+    .send(...commands)
+    .end()
+    .rest();
+  await entity.shutdown();
+  const reply = answers[1]?.["reply"] as { clientAction: { reply: { payload: object } } };
+  assert.equal(readAny(entity.root, reply.clientAction.reply.payload)["text"], "a");
 });
 
 test("an action answers, fails and names what it does not know; streamed ones are not served", async () => {

@@ -1,8 +1,10 @@
 /** What entities and actions have in common: a gRPC service that is declared in .proto files, and a server to be met on. */
 
 import protobuf from "protobufjs";
+import { findService } from "./command-context.ts";
 import { joinProtoFiles, type ProtoFile, readProtoFiles } from "./descriptor/proto-files.ts";
-import { type Served, type StartOptions, UserFunction } from "./server.ts";
+import type { Served } from "./program.ts";
+import { type StartOptions, UserFunction } from "./server.ts";
 
 /** The path of a .proto file, several, or a Root that was loaded from some. */
 export type ServiceFiles = string | readonly string[] | protobuf.Root;
@@ -27,7 +29,10 @@ export class UserService {
     this.protoFiles = readProtoFiles(paths, includeDirs);
     this.root = files instanceof protobuf.Root ? files : joinProtoFiles(this.protoFiles, { keepCase: false });
     this.serviceName = serviceName;
-    this.service = this.root.resolveAll().lookupService(serviceName);
+    this.root.resolveAll();
+    const service = findService(this.root, serviceName);
+    if (!service) throw new Error(`The service ${serviceName} is not in ${paths.join(", ")}: give its full name`);
+    this.service = service;
     const declaring = this.protoFiles.find(({ contents }) => contents.lookup(serviceName, protobuf.Service));
     if (!declaring) throw new Error(`The service ${serviceName} is not in ${paths.join(", ")}`);
     this.protoFile = declaring.name;

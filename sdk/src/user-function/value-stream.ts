@@ -1,24 +1,15 @@
 /** A value entity that is awake, on its stream: its state is one value, which commands replace or delete. */
 
 import type protobuf from "protobufjs";
-import {
-  CommandContext,
-  type CommandScope,
-  errorInCommand,
-  methodOf,
-  missingHandler,
-  unknownCommand,
-} from "./command-context.ts";
-import { type AnyValue, decodeAny, decodeAs, encodeAny, encodeAs } from "./protocol/any.ts";
+import { CommandContext, type CommandScope } from "./command-context.ts";
+import { describeError } from "./describe-error.ts";
+import { type AnyValue, decodeAny, encodeAny } from "./protocol/any.ts";
 import { clientAction, failedReply } from "./protocol/client-action.ts";
-import { type EntityCall, StreamFailure, serveEntityStream } from "./protocol/entity-stream.ts";
+import { type EntityCall, StreamFailure, type StreamOut, serveEntityStream } from "./protocol/entity-stream.ts";
 import type { WireCommand } from "./protocol/wire.ts";
+import { errorInCommand, type MaybePromise, runCommand } from "./run-command.ts";
 
-type MaybePromise<T> = T | Promise<T>;
-
-type StateAction =
-  | { readonly update: { readonly value: AnyValue }; readonly state: unknown }
-  | { readonly delete: object };
+type StateAction = { readonly update: { readonly value: AnyValue } } | { readonly delete: object };
 
 export class ValueContext extends CommandContext {
   readonly entityId: string;
@@ -31,7 +22,7 @@ export class ValueContext extends CommandContext {
 
   updateState(state: object): void {
     this.assertActive();
-    this.#action = { update: { value: encodeAny(state) }, state };
+    this.#action = { update: { value: encodeAny(state) } };
   }
 
   deleteState(): void {
@@ -76,13 +67,14 @@ export async function serveValueEntity(
 ): Promise<void> {
   let entity: AwakeValue | undefined;
   await serveEntityStream(call, async ({ init, command }) => {
-    if (init) {
-      if (entity) throw new StreamFailure("Init message received twice.");
-      entity = wake(init, findRules(init.serviceName));
-    } else if (command) {
+    if (command) {
       if (!entity) throw new StreamFailure("A command came before an init", command.id);
-      call.write(await entity.execute(command));
-    } else throw new StreamFailure("A message came that is empty, or unknown");
+      return entity.execute(command);
+    }
+    if (!init) throw new StreamFailure("A message came that is empty, or unknown");
+    if (entity) throw new StreamFailure("Init message received twice.");
+    entity = wake(init, findRules(init.serviceName));
+    return undefined;
   });
 }
 
@@ -94,7 +86,7 @@ function wake(
   try {
     return new AwakeValue(rules, entityId, state?.value ? decodeAny(rules.root, state.value) : undefined);
   } catch (error) {
-    throw new StreamFailure(`Error handling the state: ${error}`);
+    throw new StreamFailure(`Error handling the state: ${describeError(error)}`);
   }
 }
 
@@ -109,29 +101,27 @@ class AwakeValue {
     this.#state = stored ?? rules.makeInitial(entityId);
   }
 
-  async execute(command: WireCommand): Promise<{ reply: object }> {
-    const method = methodOf(this.#rules.service, command.name);
-    if (!method?.resolvedRequestType || !method.resolvedResponseType) {
-      return failedReply(command.id, unknownCommand(command));
-    }
+  async execute(command: WireCommand): Promise<StreamOut> {
+    const context = new ValueContext({ root: this.#rules.root, hasForwards: true }, this.#entityId, command);
     const handler = this.#rules.handlerOf(command.name);
-    if (!handler) return failedReply(command.id, missingHandler(command));
     try {
-      const context = new ValueContext({ root: this.#rules.root, hasForwards: true }, this.#entityId, command);
-      const payload = decodeAs(method.resolvedRequestType, command.payload);
-      const outcome = await context.run(() => handler(payload as never, this.#state as never, context));
-      if (outcome.failure !== undefined) return failedReply(command.id, outcome.failure);
-      const answer = outcome.forward ?? encodeAs(method.resolvedResponseType, outcome.reply);
+      const run = handler && ((payload: never) => handler(payload, this.#state as never, context));
+      const done = await runCommand(this.#rules.service, command, context, run);
+      if ("failure" in done) return failedReply(command.id, done.failure);
       const stateAction = this.#change(ValueContext.actionOf(context));
-      const reply = { commandId: command.id, clientAction: clientAction(answer), sideEffects: outcome.effects };
+      const reply = { commandId: command.id, clientAction: clientAction(done.answer), sideEffects: done.effects };
       return { reply: stateAction ? { ...reply, stateAction } : reply };
     } catch (error) {
       throw new StreamFailure(errorInCommand(command, error), command.id);
     }
   }
 
+  /** The new state is what will be read from the store, also where the handler goes on changing the object it gave. */
   #change(action: StateAction | undefined): StateAction | undefined {
-    if (action) this.#state = "update" in action ? action.state : this.#rules.makeInitial(this.#entityId);
+    if (!action) return undefined;
+    const rules = this.#rules;
+    const isUpdate = "update" in action;
+    this.#state = isUpdate ? decodeAny(rules.root, action.update.value) : rules.makeInitial(this.#entityId);
     return action;
   }
 }

@@ -26,7 +26,7 @@ const DESCRIPTOR_FILE = "google/protobuf/descriptor.proto";
 /**
  * The files and all their imports, each behind those it imports; descriptor.proto is always among them.
  *
- * @throws Error where a file is missing or cannot be parsed
+ * @throws Error where a file is missing, cannot be parsed, or is of an edition
  */
 export function readProtoFiles(paths: readonly string[], includeDirs: readonly string[] = []): ProtoFile[] {
   const reader = new ProtoReader(paths, includeDirs);
@@ -77,6 +77,7 @@ class ProtoReader {
   #readSource(name: string, path: string): void {
     if (!this.#isNew(path)) return;
     const source = readFileSync(path, "utf8");
+    if (/^\s*edition\s*=/m.test(source)) throw new Error(`${path}: editions are not supported, only proto2 and proto3`);
     const contents = new protobuf.Root();
     const { imports = [], weakImports = [] } = parse(path, source, contents, { keepCase: true });
     for (const imported of [...imports, ...weakImports]) this.readImport(imported, dirname(path));

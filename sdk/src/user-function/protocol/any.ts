@@ -18,7 +18,13 @@ const JSON_OBJECTS = "json.cloudstate.io/";
 /** Wire types of field 1: varint, 64 bits, length-delimited. */
 const FIELD_1 = { varint: 8, double: 9, delimited: 10 };
 
-/** @throws Error where a value has no form: a plain object needs a message type, or a `type` in the way of JSON. */
+/** @throws Error where the value has no form: a plain object needs a message type, or a `type` in the way of JSON. */
+export function assertHasForm(value: unknown): void {
+  const isPlain = ["string", "boolean", "number", "bigint"].includes(typeof value) || value instanceof Uint8Array;
+  if (!isPlain && !messageTypeOf(value)) jsonTypeOf(value);
+}
+
+/** @throws Error where the value has no form */
 export function encodeAny(value: unknown): AnyValue {
   switch (typeof value) {
     case "string":
@@ -33,13 +39,14 @@ export function encodeAny(value: unknown): AnyValue {
   if (value instanceof Uint8Array) {
     return primitive("bytes", (writer) => writer.uint32(FIELD_1.delimited).bytes(value));
   }
-  const type = typeof value === "object" && value !== null ? (value as MessageLike).$type : undefined;
+  const type = messageTypeOf(value);
   return type ? encodeAs(type, value as object) : encodeJson(value);
 }
 
 /** A message of this type, from one or from a plain object. */
 export function encodeAs(type: protobuf.Type, value: object): AnyValue {
-  const given = (value as MessageLike).$type;
+  if (Array.isArray(value)) throw new Error(`A list is given where a ${nameOf(type)} is wanted`);
+  const given = messageTypeOf(value);
   if (given && given !== type) throw new Error(`A ${nameOf(given)} is given where a ${nameOf(type)} is wanted`);
   return { type_url: `${MESSAGES}${nameOf(type)}`, value: type.encode(type.fromObject(value)).finish() };
 }
@@ -84,11 +91,18 @@ function primitive(name: string, write: (writer: protobuf.Writer) => protobuf.Wr
   return { type_url: `${PRIMITIVES}${name}`, value: write(protobuf.Writer.create()).finish() };
 }
 
-function encodeJson(value: unknown): AnyValue {
+function messageTypeOf(value: unknown): protobuf.Type | undefined {
+  return typeof value === "object" && value !== null ? (value as MessageLike).$type : undefined;
+}
+
+function jsonTypeOf(value: unknown): string {
   const type = (value as { type?: unknown } | null | undefined)?.type;
-  if (typeof type !== "string" || type === "") {
-    throw new Error("What is stored or sent is a message of a known type, or a JSON object that has a type");
-  }
+  if (typeof type === "string" && type !== "") return type;
+  throw new Error("What is stored or sent is a message of a known type, or a JSON object that has a type");
+}
+
+function encodeJson(value: unknown): AnyValue {
+  const type = jsonTypeOf(value);
   const text = JSON.stringify(value, inStableOrder);
   const bytes = protobuf.Writer.create().uint32(FIELD_1.delimited).string(text).finish();
   return { type_url: `${JSON_OBJECTS}${type}`, value: bytes };

@@ -1,11 +1,12 @@
 /**
- * The stream of one entity that is awake, whatever its kind: messages are handled strictly one after another. It ends when
- * the backend ends it, behind all that came before that; or with a failure that says why, and then every command that has
- * come in already is answered too.
+ * The stream of one entity that is awake, whatever its kind: messages are handled strictly one after another, and no faster
+ * than the backend takes the answers. It ends when the backend ends it, behind all that came before that; or with a failure
+ * that says why, and then every command that has come in already is answered too.
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
+import { describeError } from "../describe-error.ts";
 import type { Int64, WireCommand, WireFailure } from "./wire.ts";
 
 export interface StreamIn {
@@ -28,10 +29,10 @@ export class StreamFailure extends Error {
   }
 }
 
-/** Resolves when the stream has ended, and never rejects. */
+/** `handle` resolves to the answer, where there is one. Resolves when the stream has ended, and never rejects. */
 export async function serveEntityStream<In extends StreamIn>(
   call: EntityCall<In>,
-  handle: (message: In) => Promise<void>,
+  handle: (message: In) => Promise<StreamOut | undefined>,
 ): Promise<void> {
   call.on("error", () => undefined);
   const messages = call.iterator({ destroyOnReturn: false });
@@ -39,7 +40,8 @@ export async function serveEntityStream<In extends StreamIn>(
     for (;;) {
       const { done, value } = await messages.next();
       if (done) break;
-      await handle(value);
+      const answer = await handle(value);
+      if (answer) await send(call, answer);
     }
   } catch (error) {
     if (!call.cancelled) await endWithFailure(call, messages, error);
@@ -47,12 +49,25 @@ export async function serveEntityStream<In extends StreamIn>(
   if (!call.cancelled) call.end();
 }
 
+/** Resolves when there is room for the next answer, or nobody left to read it. */
+async function send<In extends StreamIn>(call: EntityCall<In>, answer: StreamOut): Promise<void> {
+  if (call.destroyed || call.write(answer)) return;
+  await new Promise<void>((resolve) => {
+    const goOn = () => {
+      call.off("drain", goOn).off("close", goOn);
+      resolve();
+    };
+    call.on("drain", goOn).on("close", goOn);
+  });
+}
+
 async function endWithFailure<In extends StreamIn>(call: EntityCall<In>, messages: AsyncIterator<In>, error: unknown) {
   const commandId = error instanceof StreamFailure ? error.commandId : 0;
-  const description = error instanceof Error ? error.message : String(error);
-  call.write({ failure: { commandId, description } });
+  const description = error instanceof Error ? error.message : describeError(error);
+  await send(call, { failure: { commandId, description } });
   for await (const { command } of arrived(messages)) {
-    if (command) call.write({ failure: { commandId: command.id, description: `Entity terminated: ${description}` } });
+    if (!command) continue;
+    await send(call, { failure: { commandId: command.id, description: `Entity terminated: ${description}` } });
   }
 }
 
