@@ -48,7 +48,7 @@ export interface StoredJournal {
 
 /** How a module makes its state of what is stored. `State` is what its callbacks are given, and never stored itself. */
 export interface JournalRules<State = unknown> {
-  /** Rejects where it cannot be made: the process is quarantined with that reason. Under the deadline of a turn. */
+  /** Rejects where it cannot be made: the process is quarantined with that reason. Under the deadline of a turn, 30 s at least. */
   recover(stored: StoredJournal): MaybePromise<State>;
   /** The state has left the worker's memory: idle, taken over, spoiled by a turn that failed, or the worker leaves. */
   release?(state: State): void;

@@ -14,6 +14,7 @@ import type { Claimed, Fetched, Lease } from "@genserverless/shared/cluster/leas
 import { Ties } from "genserverless/runtime/ties.ts";
 import { readState, type TurnFailure, type TurnJournal } from "genserverless/runtime/turn.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
+import { Crashes } from "./crashes.ts";
 
 export const LEAST_WIDTH = 4;
 export const MOST_WIDTH = 32;
@@ -62,11 +63,12 @@ export class Activation {
   #options: { idleAfterMs?: number | "infinity"; tags?: readonly string[] };
   #turnsSinceStored = 0;
   #storedAt = performance.now();
-  #crashes: number[] = [];
+  readonly crashes: Crashes;
 
-  /** `stored` is the state behind the record's text, or why there is none. */
-  constructor(module: ServerModule, lease: Lease, claimed: Claimed, stored: Stored) {
+  /** `stored` is the state behind the record's text, or why there is none; `crashes` those of a state that was spoilt. */
+  constructor(module: ServerModule, lease: Lease, claimed: Claimed, stored: Stored, crashes?: Crashes) {
     const { stateText, refusal } = stored;
+    this.crashes = crashes ?? new Crashes(module.intensity);
     this.module = module;
     this.lease = lease;
     this.incarnation = claimed.incarnation;
@@ -145,14 +147,6 @@ export class Activation {
     this.recordText = recordText;
     this.#turnsSinceStored = 0;
     this.#storedAt = performance.now();
-  }
-
-  /** Counts a crash; says whether there were more within the time than the module's intensity allows. */
-  noteCrash(now = performance.now()): boolean {
-    const { crashes, withinMs } = this.module.intensity;
-    this.#crashes.push(now);
-    while ((this.#crashes[0] ?? now) < now - withinMs) this.#crashes.shift();
-    return this.#crashes.length > crashes;
   }
 
   /** The options with other tags, JSON text. */

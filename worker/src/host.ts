@@ -18,6 +18,7 @@ import { moduleOf } from "@genserverless/shared/redis/keys.ts";
 import { IN_RECORD, storeOf } from "@genserverless/shared/stores/reference.ts";
 import { StateMissing, StoreUnavailable } from "@genserverless/shared/stores/store.ts";
 import { Activation, LEAST_WIDTH, type Stored } from "./activation.ts";
+import type { Crashes } from "./crashes.ts";
 import type { Delivery } from "./delivery.ts";
 import { Residents } from "./residents.ts";
 import { Run, type RunEnd, type RunOptions } from "./run.ts";
@@ -51,6 +52,8 @@ export class Host {
   readonly #leaving = new Set<Pid>();
   /** Running with a module that has changed: they end their run and are claimed anew. */
   readonly #outdated = new Set<Pid>();
+  /** Of those whose state a failed turn has spoilt: the next one's crashes are counted with them. */
+  readonly #crashes = new Map<Pid, Crashes>();
   #session = "";
   #isDraining = false;
   #turns = 0;
@@ -132,6 +135,7 @@ export class Host {
   forget(pid: Pid): void {
     this.#running.get(pid)?.run?.abandon();
     this.#residents.forget(pid);
+    this.#crashes.delete(pid);
   }
 
   /** Drops everything: the session is dead. */
@@ -143,6 +147,7 @@ export class Host {
     this.#backlog.clear();
     this.#leaving.clear();
     this.#outdated.clear();
+    this.#crashes.clear();
   }
 
   /**
@@ -170,6 +175,7 @@ export class Host {
   }
 
   passivateIdle(): Promise<void> {
+    for (const [pid, crashes] of this.#crashes) if (crashes.isOver()) this.#crashes.delete(pid);
     return this.#residents.passivateDue();
   }
 
@@ -192,7 +198,7 @@ export class Host {
       } while (mine.wasWoken && this.#running.get(pid) === mine);
       if (mine.yields) this.#backlog.add(pid);
     } catch (error) {
-      this.#residents.forget(pid);
+      if (this.#running.get(pid) === mine) this.#residents.forget(pid);
       await this.#recover(pid, mine, error);
     }
     if (this.#running.get(pid) !== mine) return;
@@ -223,7 +229,7 @@ export class Host {
     if (claimed.verdict === "later") return;
     if (claimed.verdict === "held" && known) await letGo(known, this.#options);
     if (claimed.verdict !== "ok") {
-      this.#residents.forget(pid);
+      if (known) this.#residents.forgetThis(known);
       if (claimed.verdict === "dead") this.#options.onDead();
       return;
     }
@@ -236,13 +242,14 @@ export class Host {
       const isGone =
         (await storeState(activation, this.#options)) && (await leases.handOver(activation.lease)) === "done";
       if (this.#isDraining || isGone) {
-        this.#residents.forget(pid);
+        this.#residents.forgetThis(activation);
         return;
       }
     }
     if (claimed.messages.length === 0 && !activation.continueText) {
       // A wake-up that came late: it is put back to sleep, as if it had not been touched.
-      if (!isRenewal && (await leases.passivate(activation.lease)) !== "refused") this.#residents.forget(pid);
+      if (!isRenewal && (await leases.passivate(activation.lease)) !== "refused")
+        this.#residents.forgetThis(activation);
       return;
     }
     if (isRenewal) activation.adaptWidth(claimed.messages);
@@ -258,7 +265,7 @@ export class Host {
     const held = this.#residents.find(pid);
     if (!held || this.#isUpToDate(held)) return held;
     await storeState(held, this.#options);
-    this.#residents.forget(pid);
+    this.#residents.forgetThis(held);
     return undefined;
   }
 
@@ -268,11 +275,15 @@ export class Host {
     mine.run = run;
     const end = await run.run(messages);
     mine.run = undefined;
+    const isOurs = this.#running.get(pid) === mine;
+    mine.yields = end === "yielded";
+    if (!STAYS.has(end) || activation.isSpoiled) this.#residents.forgetThis(activation);
+    else if (isOurs) this.#residents.hold(activation);
+    if (!isOurs) return;
     this.#leaving.delete(pid);
     this.#outdated.delete(pid);
-    mine.yields = end === "yielded";
-    if (!STAYS.has(end) || activation.isSpoiled) this.#residents.forget(pid);
-    else if (this.#running.get(pid) === mine) this.#residents.hold(activation);
+    if (activation.isSpoiled && KEEPS_CRASHES.has(end)) this.#crashes.set(pid, activation.crashes);
+    else if (end === "held" || end === "stopped") this.#crashes.delete(pid);
     // Refused: somebody else has it, or this session claims it anew.
     if (end === "lost") mine.wasWoken = true;
   }
@@ -292,7 +303,7 @@ export class Host {
     }
     const { epoch, revision } = claimed;
     const lease = { pid, partition: this.#options.keys.partitionOf(pid), session, epoch, revision };
-    return new Activation(module, lease, claimed, stored);
+    return new Activation(module, lease, claimed, stored, this.#crashes.get(pid));
   }
 
   /** A newer worker has left this state: one of those should have it. */
@@ -338,6 +349,8 @@ export class Host {
 
 /** After these ends of a run the lease is still ours. */
 const STAYS = new Set<RunEnd>(["idle", "yielded", "later"]);
+/** After these the process goes on, and is made anew where its state was spoilt. */
+const KEEPS_CRASHES = new Set<RunEnd>(["lost", "later"]);
 /** How long a turn may go on waiting for another process once the worker leaves. */
 const WAITING_GRACE_MS = 1_000;
 /** For storing and handing over what was given up at the very end. */

@@ -7,7 +7,7 @@ import { createNode, type Node } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
-import type { Event } from "@genserverless/shared/service/events.ts";
+import type { ClusterEvent } from "@genserverless/shared/service/events.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
@@ -80,7 +80,7 @@ const counter = defineServer({
 
 const server = new RedisServer();
 const modules = new Map<string, ServerModule>([["counter", counter]]);
-const events: Event[] = [];
+const events: ClusterEvent[] = [];
 let proxy: FaultProxy;
 let node: Node;
 let worker: Worker;
@@ -149,8 +149,11 @@ const journalOf = (pid: Pid) => api.keys.journal(api.keys.partitionOf(pid), pid)
 
 /** Puts what is idle to sleep. */
 async function forgetAll(): Promise<void> {
-  await worker.learn([counter]);
-  await until(() => worker.figures.held === 0, SOON);
+  const isEmpty = async () => {
+    await worker.learn([counter]);
+    return worker.figures.held === 0;
+  };
+  await until(isEmpty, SOON);
 }
 
 async function untilQuarantined(pid: Pid): Promise<string> {
@@ -163,7 +166,10 @@ async function untilQuarantined(pid: Pid): Promise<string> {
 /** Each state was let go of once, but for those that are held. */
 async function untilReleased(): Promise<void> {
   await until(() => handles.filter(({ releases }) => releases === 0).length === worker.figures.held, SOON);
-  assert.deepEqual([...new Set(handles.map(({ releases }) => releases))].filter((times) => times > 1), []);
+  assert.deepEqual(
+    [...new Set(handles.map(({ releases }) => releases))].filter((times) => times > 1),
+    [],
+  );
 }
 
 test("a recovery that throws before it returns a promise quarantines its process", async () => {
@@ -231,7 +237,7 @@ test("a state that was made of half a journal, for Redis was away and the module
   for (let round = 0; round < 6; round++) await ask(pid, { add: 1 });
   await forgetAll();
   recoveries.push(async (stored) => {
-    const fault = proxy.cutMidRequest(node.link.options.scripts["read-journal"].sha, { client: /worker/ });
+    const fault = proxy.cutMidRequest("xrange", { client: /worker/ });
     try {
       for await (const _page of stored.whole());
     } catch {}
@@ -268,7 +274,7 @@ test("a process that is killed while its state is made begins again at once", as
   });
   const waiting = ask(pid, "total").catch((error: Error) => error.message);
   await begun.promise;
-  await control.kill(pid, "killed", undefined);
+  await control.kill(pid, "killed");
   assert.match(String(await waiting), /stopped before/);
   assert.equal(await ask(pid, { add: 1 }, 5_000), 3);
   // What was given up reads no further, and what comes of it is let go of.
@@ -367,4 +373,34 @@ test("an entity whose event handler throws half way fails, also where the comman
   assert.deepEqual(await ask(pid, "list"), []);
   await assert.rejects(ask(pid, "refuse"), /refused/);
   assert.deepEqual(await ask(pid, "list"), []);
+});
+
+test("a command whose turn has ended three nodes is set aside alone; where nobody knows that it was the turn, its process is", async () => {
+  const pid = aPid();
+  await ask(pid, { add: 1 });
+  const blame = async (facts: Record<string, string>) => {
+    await control.pause(pid);
+    const waiting = ask(pid, { add: 1 });
+    const { i = "" } = await readRecord(pid);
+    const queue = (part: string) => api.keys.queue(api.keys.partitionOf(pid), `${pid}@${i}`, part);
+    const [id = ""] = await until(async () => {
+      const ids = await api.link.call<string[]>("lrange", queue("wait"), 0, -1);
+      return ids.length > 0 && ids;
+    }, SOON);
+    await api.link.call("hset", queue(id), ...Object.entries(facts).flat());
+    await control.resume(pid);
+    return waiting;
+  };
+  await assert.rejects(blame({ stc: "3", blame: "Error: blocked its node's event loop" }), /3 nodes died while/);
+  assert.equal(await ask(pid, "total"), 1);
+  // Six: as many again since, and those were while the state was made.
+  const deaths: Record<string, string>[] = [{ stc: "3" }, { stc: "6", blame: "Error: blocked its node's event loop" }];
+  for (const facts of deaths) {
+    const waiting = blame(facts).catch((error: Error) => error.message);
+    assert.match(await untilQuarantined(pid), /nodes died while the journal was read, or right after/);
+    // Whoever lets it go on has seen to what ended them: the message has as many lives again.
+    await control.unquarantine(pid);
+    assert.equal(typeof (await waiting), "number");
+  }
+  assert.equal(await ask(pid, "total"), 3);
 });

@@ -36,12 +36,12 @@ export class Ledger {
 
   /** What a turn adds to the journal, and what the record is to have of the state then. */
   emit(events: readonly Emission[], recordText: string | undefined): void {
-    this.#page.events.push(...events);
+    for (const event of events) this.#page.events.push(event);
     this.#page.recordText = recordText ?? this.#page.recordText;
   }
 
   addActs(acts: readonly Act[]): void {
-    if (acts.length > 0) this.#page.acts.push(...acts);
+    for (const act of acts) this.#page.acts.push(act);
   }
 
   /** The message was handled; `replyText` is JSON text, or undefined where there is no reply. */

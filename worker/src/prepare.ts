@@ -8,15 +8,20 @@ import { recover } from "./recover.ts";
 import { MOST_DEATHS } from "./settling.ts";
 
 /**
- * Undefined where the state can be used, otherwise why it cannot. `deaths`: how many nodes have died of what comes next;
+ * Undefined where the state can be used, or the signal has ended the recovery of it; otherwise why it cannot. `deaths`: how many nodes have died of what comes next;
  * where the author's code has to run before that, it may be that code which ends them.
  */
-export async function prepare(activation: Activation, deaths: number, journals: Journals): Promise<string | undefined> {
+export async function prepare(
+  activation: Activation,
+  deaths: number,
+  journals: Journals,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { module, fromVersion, refusal, stateText = "null" } = activation;
   if (refusal !== undefined) return refusal;
   if (module.journal) {
     if (deaths >= MOST_DEATHS) return `${deaths} nodes died while the journal was read, or right after`;
-    return await recover(activation, module.journal, journals);
+    return await recover(activation, module.journal, journals, signal);
   }
   if (deaths >= MOST_DEATHS && (module.load || !isCurrent(activation))) {
     return `${deaths} nodes died while the state of version ${fromVersion} was made ready, or right after`;

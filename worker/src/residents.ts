@@ -45,6 +45,8 @@ export class Residents {
   hold(activation: Activation): void {
     const { pid } = activation.lease;
     activation.lastUsedAt = Date.now();
+    const before = this.#activations.get(pid);
+    if (before && before !== activation) before.release();
     this.#activations.delete(pid);
     this.#activations.set(pid, activation);
   }
@@ -52,6 +54,13 @@ export class Residents {
   forget(pid: Pid): void {
     this.#activations.get(pid)?.release();
     this.#activations.delete(pid);
+  }
+
+  /** As `forget`; what has taken its place since stays. */
+  forgetThis(activation: Activation): void {
+    const { pid } = activation.lease;
+    if (this.find(pid) === activation) this.#activations.delete(pid);
+    activation.release();
   }
 
   clear(): void {
@@ -88,10 +97,10 @@ export class Residents {
     const release = this.#options.reserve(activation.lease.pid);
     try {
       if (await storeState(activation, this.#options)) return true;
-      this.#forgetThis(activation);
+      this.forgetThis(activation);
     } catch (error) {
       // Whether it was stored is not known: the lease no longer names the right revision.
-      if (error instanceof AnswerLost) this.#forgetThis(activation);
+      if (error instanceof AnswerLost) this.forgetThis(activation);
     } finally {
       release();
     }
@@ -118,11 +127,6 @@ export class Residents {
       else activation.release();
     };
     await Promise.all(activations.map(one));
-  }
-
-  #forgetThis(activation: Activation): void {
-    const { pid } = activation.lease;
-    if (this.find(pid) === activation) this.forget(pid);
   }
 }
 

@@ -30,7 +30,7 @@ import { Ledger } from "./ledger.ts";
 import { openMessage } from "./message.ts";
 import type { Meter } from "./meter.ts";
 import { prepare } from "./prepare.ts";
-import type { Ending } from "./settling.ts";
+import { type Ending, MOST_DEATHS } from "./settling.ts";
 import { commitState, type Storing, storeState } from "./store-state.ts";
 import { TurnTrace } from "./turn-trace.ts";
 import { Turns } from "./turns.ts";
@@ -72,9 +72,10 @@ const BATCH_MS = 5;
 const PLACE_MS = 100;
 const UNDER_WAY = -1;
 
-/** How many nodes have died of what would be done next. */
+/** How many nodes have died before a turn with what would be done next, or in it; as far as is known: not where that is blamed. */
 function countDeaths({ continueDeaths }: Activation, messages: readonly Fetched[]): number {
-  return Math.max(continueDeaths, ...messages.map(({ deaths }) => deaths));
+  const unblamed = messages.map(({ deaths, blame }) => (blame === "" ? deaths : deaths - MOST_DEATHS));
+  return Math.max(continueDeaths, ...unblamed);
 }
 
 export class Run {
@@ -86,6 +87,8 @@ export class Run {
   readonly #ledger = new Ledger();
   #isLost = false;
   #isWaiting = false;
+  /** Gives the making of the state up. */
+  #preparing: AbortController | undefined;
   #commitError: unknown;
   /** A commit of earlier turns while a later one waits; one at a time. */
   #meanwhile: Promise<void> | undefined;
@@ -125,20 +128,22 @@ export class Run {
   /** Ends the run as lost: the turn under way is sealed, and nothing more is committed. */
   abandon(): void {
     this.#isLost = true;
+    this.#preparing?.abort();
     this.#callbacks.abandon();
   }
 
   /** Gives up the turn under way, and no more: it is run again by whoever gets the process. */
   giveUp(): void {
+    this.#preparing?.abort();
     this.#callbacks.giveUp();
   }
 
   async run(messages: Fetched[]): Promise<RunEnd> {
     const activation = this.#activation;
-    const deaths = countDeaths(activation, messages);
-    const refusal = activation.isPrepared ? undefined : await prepare(activation, deaths, this.#options.journals);
+    const refusal = activation.isPrepared ? undefined : await this.#prepare(countDeaths(activation, messages));
     if (this.#isLost) return "lost";
     if (refusal !== undefined) return await this.#quarantine(refusal);
+    if (!activation.isPrepared) return await this.#leave();
     const placeEndsAt = performance.now() + PLACE_MS;
     let batch = messages;
     for (;;) {
@@ -163,6 +168,15 @@ export class Run {
     }
   }
 
+  async #prepare(deaths: number): Promise<string | undefined> {
+    this.#preparing = new AbortController();
+    try {
+      return await prepare(this.#activation, deaths, this.#options.journals, this.#preparing.signal);
+    } finally {
+      this.#preparing = undefined;
+    }
+  }
+
   /** What ends the run after a commit, whatever mail is left. */
   async #findEnd(ending: Ending, { isSwept, heldBack }: Committed): Promise<RunEnd | undefined> {
     const activation = this.#activation;
@@ -183,7 +197,7 @@ export class Run {
     return await this.#handOver();
   }
 
-  /** A turn was given up: the ledger has those before it. */
+  /** A turn was given up, or the making of the state: the ledger has what was before. */
   async #leave(): Promise<RunEnd> {
     const { continueText } = this.#activation;
     const ending: Ending = { life: "", ...(continueText && { continueText }) };

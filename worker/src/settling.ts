@@ -174,7 +174,7 @@ export class Settling {
   noteCrash(message: Message | undefined, failure: LedgerFailure): void {
     const { activation, ledger, events } = this.#options;
     this.noteFailure(message, failure);
-    if (!activation.noteCrash()) return;
+    if (!activation.crashes.note()) return;
     const { crashes, withinMs } = activation.module.intensity;
     const reason = `more than ${crashes} crashes within ${withinMs} ms, the last one: ${failure.detail}`;
     events.emit("error", "process.quarantined", { pid: activation.lease.pid, reason });

@@ -3,7 +3,8 @@
 import type { Context } from "../contract.ts";
 import { CommandFailed, type EmittedEvent, type Journaled, withJournal } from "../journaled.ts";
 import { isReturn, noreply, type Return, reply } from "../returns.ts";
-import { TurnEndedError } from "../runtime/turn-errors.ts";
+import { MOST_EVENTS, MOST_STATE_BYTES } from "../runtime/limits.ts";
+import { TooManyEventsError, TurnEndedError } from "../runtime/turn-errors.ts";
 import type { CommandHandler, EntityContext, EntityState } from "./entity-types.ts";
 import type { Folding } from "./folding.ts";
 
@@ -42,7 +43,12 @@ class Command {
   readonly #before: EntityState<unknown>;
   readonly #events: EmittedEvent[] = [];
   #value: unknown;
+  #characters = 0;
+  /** An event's handler has begun to run, and may have changed the object itself. */
+  #isTouched = false;
   #refusal: string | undefined;
+  /** An event that could not be applied: the command comes to nothing, also where it has caught this. */
+  #fault: { error: unknown } | undefined;
   #isOver = false;
 
   constructor(folding: Folding, state: EntityState<unknown>) {
@@ -62,6 +68,7 @@ class Command {
   end(returned: unknown, isCall: boolean): Return {
     this.#isOver = true;
     if (this.#refusal !== undefined) throw this.#toFailure(this.#refusal);
+    if (this.#fault) throw this.#fault.error;
     if (isReturn(returned)) {
       throw this.fail(new TypeError("a command returns its reply, and its state is what the events make of it"));
     }
@@ -80,9 +87,22 @@ class Command {
     if (this.#isOver) throw new TurnEndedError("its command has ended: ctx.emit comes too late");
     const dataText = JSON.stringify(data ?? null);
     // Of its text, as it will be when the entity is made of its journal: what the command does to the object later is not in it.
-    this.#value = this.#folding.apply(type, JSON.parse(dataText), this.#value);
-    this.#events.push({ type, dataText });
+    const stored: unknown = JSON.parse(dataText);
+    this.#isTouched = true;
+    try {
+      this.#count({ type, dataText });
+      this.#value = this.#folding.apply(type, stored, this.#value);
+    } catch (error) {
+      this.#fault ??= { error };
+      throw error;
+    }
     return this.#value;
+  }
+
+  /** What is too much is not gathered until the command ends. */
+  #count(event: EmittedEvent): void {
+    this.#characters += event.type.length + event.dataText.length;
+    if (this.#events.push(event) > MOST_EVENTS || this.#characters > MOST_STATE_BYTES) throw new TooManyEventsError();
   }
 
   #refuse(message: string): never {
@@ -91,9 +111,8 @@ class Command {
     throw this.#toFailure(this.#refusal);
   }
 
-  /** An event that was applied may have changed the object itself. */
   #toFailure(message: string): CommandFailed {
-    return new CommandFailed(message, { isSpoiled: this.#events.length > 0 });
+    return new CommandFailed(message, { isSpoiled: this.#isTouched });
   }
 
   #next(): EntityState<unknown> {

@@ -205,3 +205,74 @@ test("the client of an entity knows its commands, their arguments and replies", 
   };
   assert.equal(typeof check, "function");
 });
+
+test("a command fails that emits more events, or larger ones, than a commit takes, also where it catches that", async () => {
+  const entity = defineEntity({
+    name: "bulk",
+    version: 1,
+    initial: () => ({ count: 0 }),
+    events: { added: (_text: string, { count }: { count: number }) => ({ count: count + 1 }) },
+    commands: {
+      emit: {
+        args: z.object({ count: z.int(), size: z.int() }),
+        handle: ({ count, size }, _state, ctx) => {
+          for (let one = 0; one < count; one++) ctx.emit("added", "ä".repeat(size));
+        },
+      },
+      swallow: (_args, _state, ctx) => {
+        try {
+          for (;;) ctx.emit("added", "");
+        } catch {}
+      },
+      count: (_args, { count }) => count,
+    },
+  });
+  const kit = createKit({ modules: [entity] });
+  const tooMany = { code: "too_many_events", message: /more than 10000 events, or 8388608 bytes of them/ };
+  await kit.call("bulk/a", { emit: { count: 10_000, size: 1 } });
+  await assert.rejects(kit.call("bulk/a", { emit: { count: 10_001, size: 1 } }), tooMany);
+  await kit.call("bulk/a", { emit: { count: 4, size: 1_000_000 } });
+  await assert.rejects(kit.call("bulk/a", { emit: { count: 5, size: 1_000_000 } }), tooMany);
+  await assert.rejects(kit.call("bulk/a", "swallow"), tooMany);
+  assert.equal(await kit.call("bulk/a", "count"), 10_004);
+  assert.equal(kit.journal("bulk/a").length, 10_004);
+});
+
+test("a command fails whose event could not be applied, also where it catches that", async () => {
+  const entity = defineEntity({
+    ...counter,
+    events: {
+      broken: () => {
+        throw new Error("half way");
+      },
+    },
+    commands: {
+      swallow: (_args, _state, ctx) => {
+        try {
+          ctx.emit("broken", null);
+        } catch {}
+      },
+    },
+  });
+  await assert.rejects(createKit({ modules: [entity] }).call("counter/a", "swallow"), /half way/);
+});
+
+test("whatever a recovery throws quarantines the entity, as in a cluster", async () => {
+  let isBroken = false;
+  const entity = defineEntity({
+    ...counter,
+    initial: () => {
+      if (isBroken) throw new TypeError("no beginning");
+      return { total: 0 };
+    },
+    commands: { add: (by, _state, ctx) => ctx.emit("added", Number(by)).total },
+  });
+  const kit = createKit({ modules: [entity] });
+  await kit.call("counter/a", { add: 1 });
+  kit.crash("counter/a");
+  isBroken = true;
+  await assert.rejects(kit.call("counter/a", { add: 1 }, { timeoutMs: 50 }));
+  assert.equal(kit.status("counter/a"), "quarantined");
+  const [event] = kit.events.filter(({ event: name }) => name === "process.quarantined");
+  assert.match(String(event?.["detail"]), /counter cannot be made of its journal: TypeError: no beginning/);
+});

@@ -3,6 +3,8 @@
 /** 366 days, in ms. */
 export const LONGEST_DELAY_MS = 366 * 24 * 60 * 60 * 1000;
 export const MOST_STATE_BYTES = 8 * 1024 * 1024;
+/** What one turn can emit, of `MOST_STATE_BYTES` in all. */
+export const MOST_EVENTS = 10_000;
 export const MOST_MESSAGE_BYTES = 1024 * 1024;
 /** How many timers, monitors, links and groups one process can have. */
 export const MOST_TIES = 100_000;

@@ -30,3 +30,8 @@ export function firstLineOf(thrown: unknown): string {
     return "a value that cannot be described";
   }
 }
+
+/** A turn has emitted more than it can; none of it is kept, whether this is caught or not. */
+export class TooManyEventsError extends Error {
+  override name = "TooManyEventsError";
+}

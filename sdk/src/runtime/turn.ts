@@ -11,9 +11,9 @@ import { noreply } from "../returns.ts";
 import type { ServerModule } from "../server-module.ts";
 import { type Dispatched, describeCallback, dispatch, InvalidMessageError, type MessageCallback } from "./dispatch.ts";
 import { InvalidReturnError, type ReturningCallback, readReturn, type Settled } from "./interpret.ts";
-import { MOST_STATE_BYTES } from "./limits.ts";
+import { MOST_EVENTS, MOST_STATE_BYTES } from "./limits.ts";
 import type { TurnContext } from "./turn-context.ts";
-import { CallError, firstLineOf } from "./turn-errors.ts";
+import { CallError, firstLineOf, TooManyEventsError } from "./turn-errors.ts";
 
 /** The cluster's error codes that a turn can end with. */
 export type TurnFailureCode =
@@ -27,7 +27,8 @@ export type TurnFailureCode =
   | "reply_not_json"
   | "reply_too_large"
   | "state_not_json"
-  | "state_too_large";
+  | "state_too_large"
+  | "too_many_events";
 
 export interface TurnFailure {
   code: TurnFailureCode;
@@ -165,11 +166,18 @@ export function failWith(module: ServerModule, callback: string, error: unknown,
     };
     return { kind: "fails", failure };
   }
+  if (error instanceof TooManyEventsError) return failWithTooMany(module, describeCallback(module, callback, content));
   const [thrown, stack] = describeError(error);
   const detail = `${module.name}.${describeCallback(module, callback, content)} threw ${thrown}`;
   // Told as it is, all the way up the chain: whoever closed the cycle did not see it.
   const isCycle = error instanceof CallError && error.code === "call_cycle";
   return { kind: "fails", failure: { code: isCycle ? "call_cycle" : "callback_failed", detail, stack } };
+}
+
+function failWithTooMany(module: ServerModule, what: string): TurnResult & { kind: "fails" } {
+  const bounds = `more than ${MOST_EVENTS} events, or ${MOST_STATE_BYTES} bytes of them`;
+  const failure = { code: "too_many_events" as const, detail: `${module.name}.${what} emitted ${bounds}`, stack: [] };
+  return { kind: "fails", failure };
 }
 
 export function failWithTimeout(module: ServerModule, callback: string, content?: unknown): TurnResult {
@@ -231,13 +239,19 @@ function toResult(module: ServerModule, callback: string, settled: Settled): Tur
 
 function toTurnJournal(module: ServerModule, callback: string, journaled: Journaled | undefined): TurnJournal {
   const { events = [], snapshot } = journaled ?? {};
-  const what = `${module.name}.${callback} emitted an event`;
-  for (const { dataText } of events) checkSize(dataText, "state_too_large", what);
+  if (areTooMany(events)) throw new Failed(failWithTooMany(module, callback).failure);
   if (!snapshot) return { events, snapshotText: undefined };
   const subject = `${module.name}.${callback} left a state`;
   const snapshotText = toJson(snapshot.state, "state_not_json", subject) ?? "null";
   checkSize(snapshotText, "state_too_large", subject);
   return { events, snapshotText };
+}
+
+function areTooMany(events: readonly EmittedEvent[]): boolean {
+  const isWithin = (sizeOf: (text: string) => number) =>
+    events.reduce((sum, { type, dataText }) => sum + sizeOf(type) + sizeOf(dataText), 0) <= MOST_STATE_BYTES;
+  // A text has at most three bytes of UTF-8 per character.
+  return events.length > MOST_EVENTS || !(isWithin(({ length }) => length * 3) || isWithin(Buffer.byteLength));
 }
 
 /** What is stored of a state, JSON text. */

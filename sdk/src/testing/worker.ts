@@ -6,11 +6,16 @@
  * done in one step, at the end, and only while the turn is still the one under way.
  */
 
-import { JournalError } from "../journaled.ts";
 import { type Changed, changeState } from "../runtime/change-state.ts";
 import { isHandled } from "../runtime/dispatch.ts";
 import type { Effect } from "../runtime/effects.ts";
-import { failAfterDeaths, failWithoutHandler, type TurnFailure, type TurnResult } from "../runtime/turn.ts";
+import {
+  describeError,
+  failAfterDeaths,
+  failWithoutHandler,
+  type TurnFailure,
+  type TurnResult,
+} from "../runtime/turn.ts";
 import { admit, cancelTimeout } from "./admission.ts";
 import { Callbacks, viewText } from "./callbacks.ts";
 import type { Commits } from "./commits.ts";
@@ -120,9 +125,10 @@ export class Worker {
       }
       return (await turn.run(() => changeState(module, version, text))).returned;
     } catch (error) {
-      if (error instanceof JournalError) return { error: error.message };
-      if (error !== TIMED_OUT) throw error;
-      return { error: `${module.name}.codeChange was not done within ${module.turnTimeoutMs} ms` };
+      const late = `was not done within ${module.turnTimeoutMs} ms`;
+      if (error === TIMED_OUT) return { error: `${module.name}.${journal ? "journal.recover" : "codeChange"} ${late}` };
+      if (error === ABANDONED || !journal) throw error;
+      return { error: `${module.name} cannot be made of its journal: ${describeError(error)[0]}` };
     }
   }
 

@@ -282,3 +282,13 @@ test("a session that is given a process again whose lease it had ended holds it,
   assert.deepEqual(idsOf((await bench.claim(held.pid, held.session, epoch)).messages), [id]);
   assert.equal(await bench.link.call("sismember", `${keys.base(partition)}held:${held.session}`, held.pid), 1);
 });
+
+test("a commit takes as many ties as a turn can set at once", async () => {
+  const held = await bench.startProcess();
+  const id = await bench.send(held.pid, 1);
+  const acts: Act[] = Array.from({ length: 10_000 }, (_, index) => ["tie", `g:group-${index}`, "1"]);
+  assert.ok(await bench.commit(held.lease, [id], { ...handled([id]), acts }));
+  assert.equal((await bench.readRecord(held.pid))["h"], "1");
+  const own = keys.own(held.lease.partition, mailboxName(held.pid, (await bench.readRecord(held.pid))["i"] ?? ""));
+  assert.equal(await redis.hlen(own), 10_000);
+});

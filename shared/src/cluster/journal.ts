@@ -30,13 +30,18 @@ export interface StoredSnapshot {
   stateText: string;
 }
 
-/** What a claim finds: the snapshot, the last sequence, and the first page of what lies between them. */
+/** What a claim finds: the snapshot, the last sequence, and the first page of what lies between them. Nothing is checked yet. */
 export interface StoredJournal {
-  snapshot: StoredSnapshot | undefined;
+  /** The snapshot's, for `readSnapshot`. */
+  recordText: string;
   /** As the record says. */
   last: number;
+  /** How many bytes the data of the largest event have, where that is known. */
+  largest: number | undefined;
   /** Of the newest entry that is there, or "". */
   newestId: string;
+  /** The highest that the stream has ever had: it takes none that is not higher. */
+  topId: string;
   entries: RawEntry[];
 }
 
@@ -44,6 +49,8 @@ export interface StoredJournal {
 export interface JournalHead {
   /** Of the process; another one may have another journal. */
   incarnation: string;
+  /** Of the module that committed last. */
+  version: number;
   /** The first sequence that is kept; `last + 1` where there is none. */
   first: number;
   last: number;
@@ -61,6 +68,9 @@ export class JournalBroken extends Error {
 }
 
 const PAGE = 1_000;
+/** Of whatever size its events are, a page has not many more bytes, or no more than so many events. */
+const PAGE_BYTES = 1024 * 1024;
+const LEAST_PAGE = 16;
 
 /** The record's text of a process with a journal: `#<sequence> <version> <state>`, or `#0` before the first snapshot. */
 export function writeSnapshot({ sequence, version, stateText }: StoredSnapshot): string {
@@ -92,29 +102,44 @@ export class Journals {
   /** Undefined where there is no process, or one without a journal. */
   async readHead(pid: Pid): Promise<JournalHead | undefined> {
     const partition = this.#keys.partitionOf(pid);
-    const [[text, last, incarnation], [base, next]] = await Promise.all([
-      this.#link.call<Values>("hmget", this.#keys.process(partition, pid), "d", "J", "i"),
+    const [[text, last, incarnation, version], [base, next]] = await Promise.all([
+      this.#link.call<Values>("hmget", this.#keys.process(partition, pid), "d", "J", "i", "v"),
       this.#link.call<Values>("hmget", this.#keys.snapshots(partition, pid), "base", "next"),
     ]);
     if (!text || !hasJournal(text)) return undefined;
     const snapshots = [base, next, text].flatMap((each) => (each ? (readSnapshot(each) ?? []) : []));
     const first = (base ? (snapshots[0]?.sequence ?? 0) : 0) + 1;
-    return { incarnation: incarnation ?? "", first, last: Number(last ?? 0), snapshots };
+    return {
+      incarnation: incarnation ?? "",
+      version: Number(version ?? 0),
+      first,
+      last: Number(last ?? 0),
+      snapshots,
+    };
   }
 
-  /** At most `limit` events from a sequence on. Rejects with JournalBroken. */
+  /** At most `limit` events from a sequence on; fewer where they are large, but more than one if there are. Rejects with JournalBroken. */
   async read(pid: Pid, from: number, limit: number): Promise<JournalEntry[]> {
     return toEntries(pid, from, await this.#readRaw(pid, from, limit));
   }
 
-  /** The events from a sequence to another, both included, page by page. Rejects with JournalBroken where one is not there. */
-  async *pages(pid: Pid, from: number, to: number, first: readonly RawEntry[] = []): AsyncGenerator<JournalEntry[]> {
+  /**
+   * The events from a sequence to another, both included, page by page, of which the first may be there already. It takes half
+   * the time where it is known how large an event can be. Rejects with JournalBroken where one is not there.
+   */
+  async *pages(
+    pid: Pid,
+    from: number,
+    to: number,
+    first: readonly RawEntry[] = [],
+    largest?: number,
+  ): AsyncGenerator<JournalEntry[]> {
     let coming: Promise<readonly RawEntry[]> | undefined = first.length > 0 ? Promise.resolve(first) : undefined;
     for (let next = from; next <= to; ) {
-      const raw = await (coming ?? this.#readRaw(pid, next, PAGE));
+      const raw = await (coming ?? this.#readNext(pid, next, largest));
       // The next page comes while this one is looked at; what has been added since is not asked for.
       const after = next + raw.length;
-      coming = raw.length > 0 && after <= to ? this.#readRaw(pid, after, PAGE) : undefined;
+      coming = raw.length > 0 && after <= to ? this.#readNext(pid, after, largest) : undefined;
       coming?.catch(() => {});
       const page = toEntries(pid, next, raw.slice(0, to - next + 1));
       if (page.length === 0) {
@@ -125,9 +150,17 @@ export class Journals {
     }
   }
 
-  #readRaw(pid: Pid, from: number, limit: number): Promise<RawEntry[]> {
+  #readNext(pid: Pid, from: number, largest: number | undefined): Promise<RawEntry[]> {
+    if (largest === undefined) return this.#readRaw(pid, from, PAGE);
+    const count = Math.max(LEAST_PAGE, Math.min(PAGE, Math.floor(PAGE_BYTES / Math.max(1, largest))));
     const key = this.#keys.journal(this.#keys.partitionOf(pid), pid);
-    return this.#link.call<RawEntry[]>("xrange", key, `${from}-0`, "+", "COUNT", limit);
+    return this.#link.call<RawEntry[]>("xrange", key, `${from}-0`, "+", "COUNT", count);
+  }
+
+  #readRaw(pid: Pid, from: number, limit: number): Promise<RawEntry[]> {
+    const partition = this.#keys.partitionOf(pid);
+    const args = [this.#keys.base(partition), from, limit];
+    return this.#link.run<RawEntry[]>("read-journal", [this.#keys.journal(partition, pid)], args);
   }
 }
 

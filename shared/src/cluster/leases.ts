@@ -7,7 +7,7 @@ import type { MessageKind } from "../process/message.ts";
 import type { Pid } from "../process/pid.ts";
 import type { RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
-import { type RawEntry, readSnapshot, type StoredJournal } from "./journal.ts";
+import type { RawEntry, StoredJournal } from "./journal.ts";
 
 /** A message as it was fetched. */
 export interface Fetched {
@@ -179,7 +179,7 @@ type RawClaim = [
   number,
   string[],
   number,
-  [] | [last: string, newestId: string, entries: RawEntry[]],
+  [] | [last: string, largest: string, newestId: string, topId: string, entries: RawEntry[]],
 ];
 
 type RawCommit = ["ok", number, number, RawMessage[], number, number, string];
@@ -319,10 +319,10 @@ function toFetched([id, kind, envelope, deaths, blame, tries, queuedAt]: RawMess
 }
 
 function readJournal(recordText: string | null, raw: RawClaim[15]): StoredJournal | undefined {
-  const [last, newestId = "", entries = []] = raw;
-  return last === undefined
-    ? undefined
-    : { snapshot: readSnapshot(recordText ?? ""), last: Number(last), newestId, entries };
+  const [last, largest, newestId = "", topId = "", entries = []] = raw;
+  if (last === undefined) return undefined;
+  const facts = { last: Number(last), largest: largest ? Number(largest) : undefined, newestId, topId };
+  return { recordText: recordText ?? "", ...facts, entries };
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {

@@ -14,6 +14,7 @@
 
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { type Role, roleOfSession, runsProcesses } from "../process/role.ts";
 import { AnswerLost, type Connected, RedisDown, type RedisLink } from "../redis/connection.ts";
 import type { Keys } from "../redis/keys.ts";
 import type { Events } from "../service/events.ts";
@@ -22,13 +23,6 @@ import { VitalSigns } from "../service/vitals.ts";
 import { evictSession } from "./eviction.ts";
 import { checkFoundation } from "./foundation.ts";
 import { Predecessor } from "./predecessor.ts";
-
-export type Role = "api" | "worker" | "gateway" | "sysmon";
-
-/** Whether nodes of this role run processes: what follows for workers follows for them. */
-export function runsProcesses(role: string): boolean {
-  return role === "worker" || role === "gateway";
-}
 
 /** A live session, as others see it. */
 export interface Member {
@@ -274,7 +268,7 @@ export class Membership implements Part {
 
   async #evictDead(session: string): Promise<void> {
     const { link, keys, events } = this.#options;
-    await evictSession(link, keys, session, { isWorker: runsProcesses(session.split("@", 1)[0] ?? "") });
+    await evictSession(link, keys, session, { isWorker: runsProcesses(roleOfSession(session)) });
     events.emit("warn", "session.evicted", { session });
   }
 

@@ -1,6 +1,7 @@
 /** What every node is made of: settings, log, events, one command connection, one subscriber, and a place in the cluster. */
 
 import type { LogShipper } from "../logs/log-shipper.ts";
+import type { Role } from "../process/role.ts";
 import { RedisLink } from "../redis/connection.ts";
 import { Keys } from "../redis/keys.ts";
 import { loadScripts } from "../redis/scripts.ts";
@@ -9,7 +10,7 @@ import { Events, logEvents } from "../service/events.ts";
 import type { Logger } from "../service/log.ts";
 import { ClusterClock } from "./clock.ts";
 import { readPublishedLua } from "./mailbox.ts";
-import { Membership, type MembershipOptions, type Role } from "./members.ts";
+import { Membership, type MembershipOptions } from "./members.ts";
 import type { ClusterSettings } from "./settings.ts";
 
 type Hooks = Pick<MembershipOptions, "modules" | "describe" | "onSession" | "onLost" | "onMembers">;

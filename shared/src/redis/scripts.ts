@@ -30,6 +30,7 @@ export type ScriptName =
   | "list"
   | "passivate"
   | "pause"
+  | "read-journal"
   | "register"
   | "resume"
   | "retry"

@@ -18,7 +18,8 @@
 -- ARGV base, pid, session, seq, epoch or "", width
 -- Returns {verdict, …}: dead | gone | moved | stale | held | later |
 --   ok epoch revision turns incarnation status version continue options state|false startedAt {messages} continueDeaths {ties}
---      takenOver (1: from a session that did not give it up) {journal: last sequence, newest id, {entries after the snapshot}}
+--      takenOver (1: from a session that did not give it up)
+--      {journal: last sequence, largest event's bytes or "", newest id, highest id ever, {entries after the snapshot}}
 --@include partition
 --@include queue
 --@include fetch

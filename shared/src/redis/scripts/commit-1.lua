@@ -59,10 +59,10 @@ end
 
 local now = clock()
 local firstAct = HEAD + handled * STRIDE + 1
-local emitted, sequence = tonumber(ARGV[17]), false
+local emitted, sequence, largest = tonumber(ARGV[17]), false, false
 if emitted > 0 then
   --@include journal
-  sequence = emitEvents(KEYS[1], pid, emitted, firstAct, ARGV[9], now)
+  sequence, largest = emitEvents(KEYS[1], pid, emitted, firstAct, ARGV[9], now)
   if not sequence then
     return { "refused", "journal" }
   end
@@ -127,6 +127,9 @@ if ARGV[8] == "1" then
 end
 if sequence then
   set("J", sequence)
+  if largest then
+    set("B", largest)
+  end
 end
 if ARGV[11] == "1" then
   set("q", ARGV[10])
@@ -152,6 +155,11 @@ local function doActs(at)
   --@include outbox
   --@include hold
   --@include links
+  -- A turn may set as many ties as it likes, and Lua passes a bounded number of words on: each field goes in once.
+  local late = {}
+  local function set(field, value)
+    late[field] = value
+  end
   local ACTS = {
     -- kind, target, id, delayMs, options, envelope
     send = { 6, function(at)
@@ -245,6 +253,10 @@ local function doActs(at)
   end
   if armed ~= 0 then
     set("w", math.max(0, delayed + armed))
+  end
+  for field, value in pairs(late) do
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
   end
 end
 if ARGV[firstAct] then

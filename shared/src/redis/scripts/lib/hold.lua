@@ -41,6 +41,14 @@ local function letGo(key, pid, why, now)
   local owner = isLive(record[1]) and record[1]
   call("HDEL", key, "p", "f")
   count(why, -1)
+  if why == "quarantined" then
+    -- Where deaths were the reason, a person has seen to it: what is handled next has as many lives again.
+    call("HDEL", key, "j")
+    local head = call("LINDEX", queue .. "wait", -1)
+    if head then
+      call("HDEL", queue .. head, "stc", "bystander", "blame")
+    end
+  end
   if record[4] or call("EXISTS", queue .. "wait", queue .. "active", queue .. "prioritized") > 0 then
     if not owner and wasClaimedBy(record[3], record[1] or "") then
       call("HSET", key, "k", "2")
