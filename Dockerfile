@@ -1,4 +1,4 @@
-# One image for every node: `node api/src/main.ts`, `node worker/src/main.ts`, `node sysmon/src/main.ts`.
+# One image for every node: `node api/src/main.ts`, `node worker/src/main.ts`, `node gateway/src/main.ts` …
 FROM node:24-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production \
@@ -11,6 +11,7 @@ COPY sdk/package.json sdk/
 COPY shared/package.json shared/
 COPY api/package.json api/
 COPY worker/package.json worker/
+COPY gateway/package.json gateway/
 COPY sysmon/package.json sysmon/
 COPY local/package.json local/
 COPY haproxy/package.json haproxy/
@@ -23,8 +24,10 @@ COPY sdk sdk
 COPY shared shared
 COPY api api
 COPY worker worker
+COPY gateway gateway
 COPY sysmon sysmon
 COPY cli cli
 COPY modules modules
+COPY samples samples
 
 USER node

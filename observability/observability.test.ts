@@ -52,6 +52,7 @@ test("Prometheus scrapes each service of docker-compose at the port on which it 
   assert.deepEqual(scraped, [
     ["api", "3000"],
     ["worker", "9464"],
+    ["gateway", "9464"],
     ["sysmon", "5984"],
   ]);
   assert.match(compose, /METRICS_PORT: 9464/);

@@ -30,7 +30,7 @@ const WAITING_TOLD_EVERY_MS = 10_000;
 const REDIS_START_MS = 2_000;
 /** So many deaths in a row before the cluster was ever ready mean that it cannot start. */
 const HOPELESS_DEATHS = 3;
-const STOP_ORDER: Role[][] = [["lb"], ["api", "sysmon"], ["worker"], ["redis"]];
+const STOP_ORDER: Role[][] = [["lb"], ["api", "sysmon"], ["gateway"], ["worker"], ["redis"]];
 
 /** A child does not start; its own words say why. */
 export class StartError extends Error {
@@ -84,7 +84,7 @@ export class Cluster implements Part {
     for (const planned of children) this.#add(planned);
     await this.#startChildren(["redis"]);
     if (redisPort) await waitForPort(redisPort, REDIS_START_MS);
-    await this.#startChildren(["lb", "api", "worker", "sysmon"]);
+    await this.#startChildren(["lb", "api", "worker", "gateway", "sysmon"]);
     await Promise.race([this.#untilReady(), this.#hopeless.promise]);
   }
 

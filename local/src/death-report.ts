@@ -4,6 +4,7 @@
  */
 
 import type { ClusterSettings } from "@genserverless/shared/cluster/settings.ts";
+import { roleOfSession, runsProcesses } from "@genserverless/shared/process/role.ts";
 import type { RedisLink } from "@genserverless/shared/redis/connection.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 
@@ -48,6 +49,9 @@ export class DeathReporter {
     const link = new RedisLink({ url, name: "npm-start", scripts, events: new Events(), silenceMs });
     link.start().catch(() => {});
     const keys = new Keys(keyPrefix, partitions);
-    return { link, evict: (session) => evictSession(link, keys, session, { isWorker: session.startsWith("worker@") }) };
+    return {
+      link,
+      evict: (session) => evictSession(link, keys, session, { isWorker: runsProcesses(roleOfSession(session)) }),
+    };
   }
 }

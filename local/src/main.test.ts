@@ -30,6 +30,7 @@ async function buildNpmStart(t: TestContext, settings: Record<string, string> = 
     DATA_DIR: dataDir,
     API_REPLICAS: "1",
     WORKER_REPLICAS: "1",
+    GATEWAY_REPLICAS: "0",
     SESSION_TTL_MS: "2000",
     DRAIN_MS: "50",
     NODE_NAME: "test",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ChildOptions } from "./child.ts";
 import { root } from "./settings.ts";
 
-export type Role = "redis" | "lb" | "api" | "worker" | "sysmon";
+export type Role = "redis" | "lb" | "api" | "worker" | "gateway" | "sysmon";
 
 export type PlannedChild = Omit<ChildOptions, "log" | "onStarted" | "onExit"> & { role: Role };
 
@@ -15,6 +15,8 @@ export interface Plan {
   /** One for each api node. */
   apiPorts: number[];
   workers: number;
+  /** One for each gateway node. */
+  gateways: { host: string; port: number }[];
   /** Replicas are named <nodeName>-1, -2 … */
   nodeName: string;
   /** What every node gets. */
@@ -23,7 +25,7 @@ export interface Plan {
   sysmonEnv: Record<string, string>;
 }
 
-/** An api node drains for up to 25 s; a load balancer and a worker finish what they have in hand. */
+/** An api node drains for up to 25 s; a load balancer, a gateway and a worker finish what they have in hand. */
 const NODE_STOP_MS = 28_000;
 /** Redis is never cut short while it writes. */
 const REDIS_STOP_MS = 120_000;
@@ -35,6 +37,9 @@ export function planChildren(plan: Plan): PlannedChild[] {
     planHaproxy(plan),
     ...plan.apiPorts.map((port, i) => planNode("api", plan, i + 1, { HOST: "127.0.0.1", PORT: String(port) })),
     ...numbers.map((n) => planNode("worker", plan, n, {})),
+    ...plan.gateways.map(({ host, port }, i) =>
+      planNode("gateway", plan, i + 1, { GATEWAY_HOST: host, GATEWAY_PORT: String(port) }),
+    ),
     { ...planNode("sysmon", plan, 1, { HOST: "127.0.0.1", ...plan.sysmonEnv }), name: "sysmon", isQuiet: true },
   ];
 }
@@ -70,7 +75,7 @@ function planHaproxy({ haproxy: { program, config } }: Plan): PlannedChild {
 }
 
 function planNode(
-  role: "api" | "worker" | "sysmon",
+  role: "api" | "worker" | "gateway" | "sysmon",
   plan: Plan,
   number: number,
   env: Record<string, string>,

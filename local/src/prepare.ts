@@ -18,6 +18,7 @@ interface Ports {
   stats: number;
   redis: number;
   apis: number[];
+  gateways: number[];
 }
 
 export interface Preparation {
@@ -50,6 +51,7 @@ export async function prepareCluster(
     haproxy: { program: programs.haproxy, config: configureHaproxy(settings, dataDir, ports) },
     apiPorts: ports.apis,
     workers: settings.workerReplicas,
+    gateways: ports.gateways.map((port) => ({ host: settings.gatewayHost, port })),
     nodeName: env["NODE_NAME"]?.trim() || hostname(),
     env: nodeEnv,
     sysmonEnv: { API_URL: urlOf(settings), SYSMON_TOKEN: sysmonToken },
@@ -61,13 +63,17 @@ export async function prepareCluster(
 /** Those that were asked for must be free; the others are whichever are. */
 async function choosePorts(settings: LocalSettings): Promise<Ports> {
   const { lbHost, lbPort, sysmonPort, statsPort, redisPort, redisUrl, apiReplicas } = settings;
+  const { gatewayHost, gatewayPort, gatewayReplicas } = settings;
   await requireFreePort("LB_PORT", lbHost, lbPort);
   await requireFreePort("SYSMON_PORT", "127.0.0.1", sysmonPort);
   if (statsPort) await requireFreePort("STATS_PORT", "127.0.0.1", statsPort);
   if (redisPort && !redisUrl) await requireFreePort("REDIS_PORT", "127.0.0.1", redisPort);
-  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort];
-  const [stats = 0, redis = 0, ...apis] = await findFreePorts(2 + apiReplicas, spokenFor);
-  return { stats: statsPort || stats, redis: redisPort || redis, apis };
+  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort, gatewayPort];
+  if (gatewayReplicas > 0) await requireFreePort("GATEWAY_PORT", gatewayHost, gatewayPort);
+  const more = Math.max(0, gatewayReplicas - 1);
+  const [stats = 0, redis = 0, ...nodes] = await findFreePorts(2 + apiReplicas + more, spokenFor);
+  const gateways = [gatewayPort, ...nodes.slice(apiReplicas)].slice(0, gatewayReplicas);
+  return { stats: statsPort || stats, redis: redisPort || redis, apis: nodes.slice(0, apiReplicas), gateways };
 }
 
 function configureRedis(settings: LocalSettings, dataDir: DataDir, port: number): string {
@@ -82,8 +88,9 @@ function configureHaproxy({ lbHost, lbPort }: LocalSettings, dataDir: DataDir, {
   return file;
 }
 
-function describeCluster({ modulesDir, sysmonPort }: LocalSettings): Environment {
+function describeCluster({ modulesDir, sysmonPort, userFunction }: LocalSettings): Environment {
   return {
+    USER_FUNCTION: userFunction,
     MODULES_DIR: modulesDir,
     SYSMON_PORT: String(sysmonPort),
     NODE_COMPILE_CACHE: join(root, ".cache/compile"),

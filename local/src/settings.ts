@@ -1,8 +1,9 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
-import { readInteger, readText, readToken, SettingError } from "@genserverless/shared/service/env.ts";
+import { readAddress, readInteger, readText, readToken, SettingError } from "@genserverless/shared/service/env.ts";
 import { readAllowedHosts } from "@genserverless/shared/service/hosts.ts";
+import { readRemoteSettings } from "@genserverless/shared/service/remote-settings.ts";
 import { readStoreSettings } from "@genserverless/shared/stores/settings.ts";
 
 export const root = resolve(import.meta.dirname, "../..");
@@ -22,6 +23,12 @@ export interface LocalSettings {
   appendfsync: string;
   apiReplicas: number;
   workerReplicas: number;
+  gatewayReplicas: number;
+  gatewayHost: string;
+  /** Of the first gateway; the others have free ones. */
+  gatewayPort: number;
+  /** `host:port`. */
+  userFunction: string;
   dataDir: string;
   modulesDir: string;
   /** What every node reads by itself; read here too, so that a bad value is told once and at once. */
@@ -36,8 +43,14 @@ const DESCRIPTIONS = [
   ["STATS_PORT", "a free one", "port of the load balancer's statistics page, on loopback"],
   ["API_REPLICAS", "2", "api nodes"],
   ["WORKER_REPLICAS", "2", "worker nodes"],
+  ["GATEWAY_REPLICAS", "1", "gateway nodes, for user functions; the second and later ones listen on free ports"],
+  ["GATEWAY_HOST", "127.0.0.1", "address of the gateway"],
+  ["GATEWAY_PORT", "9000", "port of the first gateway, bound once the user function has answered"],
+  ["USER_FUNCTION", "127.0.0.1:8090", "where the user function is"],
   ["MODULES_DIR", "modules", "folders of modules, separated by :"],
   ["STATE_STORES", "", "stores beside Redis: cold=postgres://user:password@host/db;…"],
+  ["REMOTE_MODULES", "", "URLs of web apps that have modules mounted, with spaces or commas between them"],
+  ["REMOTE_SECRET", "", "what these apps share with the cluster, 16 characters or more"],
   ["DATA_DIR", ".data", "folder of the cluster's data, password and logs; one cluster at a time"],
   ["REDIS_URL", "", "a Redis that is there already: redis://[:password@]host[:port]"],
   ["REDIS_PORT", "a free one", "port of the Redis that is started, on loopback"],
@@ -64,6 +77,7 @@ Ctrl-C stops everything; a second Ctrl-C does not wait for calls in flight.
 export function readSettings(env: Environment): LocalSettings {
   readChoice(env, "LOG_LEVEL", ["info", "trace", "debug", "warn", "error", "fatal", "silent"]);
   readStoreSettings(env);
+  readRemoteSettings(env);
   readAllowedHosts(env);
   readToken(env, "SYSMON_TOKEN");
   readToken(env, "SYSMON_READ_TOKEN");
@@ -78,6 +92,10 @@ export function readSettings(env: Environment): LocalSettings {
     appendfsync: readChoice(env, "APPENDFSYNC", ["everysec", "always"]),
     apiReplicas: readInteger(env, "API_REPLICAS", 2, 1, 20),
     workerReplicas: readInteger(env, "WORKER_REPLICAS", 2, 1, 64),
+    gatewayReplicas: readInteger(env, "GATEWAY_REPLICAS", 1, 0, 20),
+    gatewayHost: readText(env, "GATEWAY_HOST", "127.0.0.1"),
+    gatewayPort: readInteger(env, "GATEWAY_PORT", 9_000, 1, 65_535),
+    userFunction: readAddress(env, "USER_FUNCTION", "127.0.0.1:8090"),
     dataDir: resolve(root, readText(env, "DATA_DIR", ".data")),
     modulesDir: readFolders(readText(env, "MODULES_DIR", join(root, "modules"))),
     cluster: readClusterSettings({ ...env, REDIS_PASSWORD_FILE: undefined }),

@@ -142,7 +142,9 @@ export class Run {
     const activation = this.#activation;
     const refusal = activation.isPrepared ? undefined : await this.#prepare(countDeaths(activation, messages));
     if (this.#isLost) return "lost";
-    if (refusal !== undefined) return await this.#quarantine(refusal);
+    // What a module that has been replaced meanwhile could not do, its successor may.
+    const isReplaced = this.#options.modules.get(activation.module.name) !== activation.module;
+    if (refusal !== undefined && !isReplaced) return await this.#quarantine(refusal);
     if (!activation.isPrepared) return await this.#leave();
     const placeEndsAt = performance.now() + PLACE_MS;
     let batch = messages;
