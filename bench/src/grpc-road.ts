@@ -25,6 +25,8 @@ const ROOT = join(import.meta.dirname, "../..");
 const ADD_ITEM = "/com.example.shoppingcart.ShoppingCart/AddItem";
 const CARTS = 1_000;
 const CONNECTIONS = 64;
+/** As many as the HTTP road has nodes of Node: an api and a worker. A gateway is both. */
+const GATEWAYS = 2;
 const WARM_UP_SECONDS = 2;
 const READY = { withinMs: 60_000, everyMs: 250, what: "the gateway serves carts" };
 const PRODUCT = { productId: "1337", name: "h4x0r", quantity: 1 };
@@ -45,7 +47,7 @@ export class GrpcRoad implements Part {
     });
     await this.#userFunction.start();
     this.#cluster = new OurCluster(undefined, {
-      GATEWAY_REPLICAS: "1",
+      GATEWAY_REPLICAS: String(GATEWAYS),
       GATEWAY_PORT: String(this.#port),
       USER_FUNCTION: `127.0.0.1:${port}`,
     });

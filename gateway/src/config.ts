@@ -8,6 +8,8 @@ export interface GatewaySettings {
   host: string;
   /** 0 asks for any free port. */
   port: number;
+  /** Other gateways listen there too. */
+  isPortShared: boolean;
   /** `host:port`. */
   userFunction: string;
   /** How long a command may take, from its arrival to its reply. */
@@ -37,6 +39,7 @@ export function readGatewaySettings(env: Environment): GatewaySettings {
     worker: readWorkerSettings(env),
     host: readText(env, "GATEWAY_HOST", readText(env, "HOST", "127.0.0.1")),
     port: readInteger(env, "GATEWAY_PORT", 9_000, 0, 65_535),
+    isPortShared: readInteger(env, "GATEWAY_PORT_SHARED", 0, 0, 1) === 1,
     userFunction: readAddress(env, "USER_FUNCTION", "localhost:8080"),
     relayTimeoutMs: readInteger(env, "RELAY_TIMEOUT_MS", 60_000, 1, 3_600_000),
     relayBufferSize: readInteger(env, "RELAY_BUFFER_SIZE", 1_000, 1, 1_000_000),

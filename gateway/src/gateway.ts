@@ -46,7 +46,7 @@ export class Gateway implements Part {
 
   constructor(node: Node, settings: GatewaySettings, parts: Omit<WorkerParts, "modules">) {
     const { link, keys, subscriber, clock, events } = node;
-    const { userFunction: address, backoff, relayTimeoutMs, host, port, drainMs } = settings;
+    const { userFunction: address, backoff, relayTimeoutMs } = settings;
     this.#node = node;
     this.#settings = settings;
     this.worker = new Worker(node, settings.worker, { ...parts, modules: this.#modules });
@@ -78,7 +78,7 @@ export class Gateway implements Part {
       routes: () => this.#routes,
       waitsFor: () => this.#waitsFor(),
     });
-    this.#door = new Door({ host, port, drainMs, events, inFlight: () => this.#commands.inFlight, handle });
+    this.#door = new Door({ ...settings, events, inFlight: () => this.#commands.inFlight, handle });
   }
 
   async start(): Promise<void> {

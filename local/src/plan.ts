@@ -15,8 +15,8 @@ export interface Plan {
   /** One for each api node. */
   apiPorts: number[];
   workers: number;
-  /** One for each gateway node. */
-  gateways: { host: string; port: number }[];
+  /** They share a port. */
+  gateways: { replicas: number; host: string; port: number };
   /** Replicas are named <nodeName>-1, -2 … */
   nodeName: string;
   /** What every node gets. */
@@ -37,11 +37,15 @@ export function planChildren(plan: Plan): PlannedChild[] {
     planHaproxy(plan),
     ...plan.apiPorts.map((port, i) => planNode("api", plan, i + 1, { HOST: "127.0.0.1", PORT: String(port) })),
     ...numbers.map((n) => planNode("worker", plan, n, {})),
-    ...plan.gateways.map(({ host, port }, i) =>
-      planNode("gateway", plan, i + 1, { GATEWAY_HOST: host, GATEWAY_PORT: String(port) }),
-    ),
+    ...planGateways(plan),
     { ...planNode("sysmon", plan, 1, { HOST: "127.0.0.1", ...plan.sysmonEnv }), name: "sysmon", isQuiet: true },
   ];
+}
+
+function planGateways(plan: Plan): PlannedChild[] {
+  const { replicas, host, port } = plan.gateways;
+  const door = { GATEWAY_HOST: host, GATEWAY_PORT: String(port), GATEWAY_PORT_SHARED: replicas > 1 ? "1" : "0" };
+  return Array.from({ length: replicas }, (_, i) => planNode("gateway", plan, i + 1, door));
 }
 
 function planRedis({ redis }: Plan): PlannedChild[] {

@@ -6,7 +6,7 @@ import { SettingError } from "@genserverless/shared/service/env.ts";
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
 
-function isPortFree(host: string, port: number): Promise<boolean> {
+export function isPortFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", (error: NodeJS.ErrnoException) => {

@@ -7,10 +7,10 @@ import { renderConfig } from "@genserverless/haproxy/render.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { DataDir } from "./data-dir.ts";
 import { type PlannedChild, planChildren } from "./plan.ts";
-import { findFreePorts, requireFreePort } from "./ports.ts";
+import { findFreePorts, isPortFree, requireFreePort } from "./ports.ts";
 import { writeRedisConfig } from "./redis-server.ts";
 import { ensureServers } from "./servers.ts";
-import { type LocalSettings, root, urlOf } from "./settings.ts";
+import { DEFAULT_GATEWAY_PORT, type LocalSettings, root, urlOf } from "./settings.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -18,7 +18,7 @@ interface Ports {
   stats: number;
   redis: number;
   apis: number[];
-  gateways: number[];
+  gateway: number;
 }
 
 export interface Preparation {
@@ -39,7 +39,7 @@ export async function prepareCluster(
 ): Promise<Preparation> {
   const leftovers = await dataDir.open();
   if (leftovers.length > 0) events.emit("warn", "leftovers.ended", { children: leftovers });
-  const ports = await choosePorts(settings);
+  const ports = await choosePorts(settings, events);
   const programs = await ensureServers(settings.redisUrl ? ["haproxy"] : ["haproxy", "redis-server"]);
   const nodeEnv = { ...env, ...describeCluster(settings), ...describeRedis(settings, dataDir, ports.redis) };
   const given = env["SYSMON_TOKEN"]?.trim();
@@ -51,7 +51,7 @@ export async function prepareCluster(
     haproxy: { program: programs.haproxy, config: configureHaproxy(settings, dataDir, ports) },
     apiPorts: ports.apis,
     workers: settings.workerReplicas,
-    gateways: ports.gateways.map((port) => ({ host: settings.gatewayHost, port })),
+    gateways: { replicas: settings.gatewayReplicas, host: settings.gatewayHost, port: ports.gateway },
     nodeName: env["NODE_NAME"]?.trim() || hostname(),
     env: nodeEnv,
     sysmonEnv: { API_URL: urlOf(settings), SYSMON_TOKEN: sysmonToken },
@@ -61,19 +61,29 @@ export async function prepareCluster(
 }
 
 /** Those that were asked for must be free; the others are whichever are. */
-async function choosePorts(settings: LocalSettings): Promise<Ports> {
+async function choosePorts(settings: LocalSettings, events: Events): Promise<Ports> {
   const { lbHost, lbPort, sysmonPort, statsPort, redisPort, redisUrl, apiReplicas } = settings;
-  const { gatewayHost, gatewayPort, gatewayReplicas } = settings;
   await requireFreePort("LB_PORT", lbHost, lbPort);
   await requireFreePort("SYSMON_PORT", "127.0.0.1", sysmonPort);
   if (statsPort) await requireFreePort("STATS_PORT", "127.0.0.1", statsPort);
   if (redisPort && !redisUrl) await requireFreePort("REDIS_PORT", "127.0.0.1", redisPort);
-  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort, gatewayPort];
-  if (gatewayReplicas > 0) await requireFreePort("GATEWAY_PORT", gatewayHost, gatewayPort);
-  const more = Math.max(0, gatewayReplicas - 1);
-  const [stats = 0, redis = 0, ...nodes] = await findFreePorts(2 + apiReplicas + more, spokenFor);
-  const gateways = [gatewayPort, ...nodes.slice(apiReplicas)].slice(0, gatewayReplicas);
-  return { stats: statsPort || stats, redis: redisPort || redis, apis: nodes.slice(0, apiReplicas), gateways };
+  const gateway = await chooseGatewayPort(settings, events);
+  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort, gateway];
+  const [stats = 0, redis = 0, ...apis] = await findFreePorts(2 + apiReplicas, spokenFor);
+  return { stats: statsPort || stats, redis: redisPort || redis, apis, gateway };
+}
+
+/** A second cluster on this machine that was told nothing of a gateway gets one where there is room. */
+async function chooseGatewayPort(settings: LocalSettings, events: Events): Promise<number> {
+  const { gatewayReplicas, gatewayHost: host, gatewayPort = DEFAULT_GATEWAY_PORT } = settings;
+  if (gatewayReplicas === 0) return gatewayPort;
+  if (settings.gatewayPort !== undefined || (await isPortFree(host, gatewayPort))) {
+    await requireFreePort("GATEWAY_PORT", host, gatewayPort);
+    return gatewayPort;
+  }
+  const [port = 0] = await findFreePorts(1, [settings.lbPort, settings.sysmonPort]);
+  events.emit("warn", "gateway.moved", { from: gatewayPort, to: port, host, setting: "GATEWAY_PORT" });
+  return port;
 }
 
 function configureRedis(settings: LocalSettings, dataDir: DataDir, port: number): string {

@@ -10,6 +10,8 @@ export const root = resolve(import.meta.dirname, "../..");
 
 type Environment = Record<string, string | undefined>;
 
+export const DEFAULT_GATEWAY_PORT = 9_000;
+
 export interface LocalSettings {
   lbHost: string;
   lbPort: number;
@@ -25,8 +27,8 @@ export interface LocalSettings {
   workerReplicas: number;
   gatewayReplicas: number;
   gatewayHost: string;
-  /** Of the first gateway; the others have free ones. */
-  gatewayPort: number;
+  /** Undefined for the usual one, or a free one where that is taken. */
+  gatewayPort: number | undefined;
   /** `host:port`. */
   userFunction: string;
   dataDir: string;
@@ -43,9 +45,13 @@ const DESCRIPTIONS = [
   ["STATS_PORT", "a free one", "port of the load balancer's statistics page, on loopback"],
   ["API_REPLICAS", "2", "api nodes"],
   ["WORKER_REPLICAS", "2", "worker nodes"],
-  ["GATEWAY_REPLICAS", "1", "gateway nodes, for user functions; the second and later ones listen on free ports"],
+  ["GATEWAY_REPLICAS", "1", "gateway nodes, for user functions; all share one port"],
   ["GATEWAY_HOST", "127.0.0.1", "address of the gateway"],
-  ["GATEWAY_PORT", "9000", "port of the first gateway, bound once the user function has answered"],
+  [
+    "GATEWAY_PORT",
+    "9000",
+    "port of the gateway, bound once the user function has answered; a free one if it is taken and was not asked for",
+  ],
   ["USER_FUNCTION", "127.0.0.1:8090", "where the user function is"],
   ["MODULES_DIR", "modules", "folders of modules, separated by :"],
   ["STATE_STORES", "", "stores beside Redis: cold=postgres://user:password@host/db;…"],
@@ -94,7 +100,9 @@ export function readSettings(env: Environment): LocalSettings {
     workerReplicas: readInteger(env, "WORKER_REPLICAS", 2, 1, 64),
     gatewayReplicas: readInteger(env, "GATEWAY_REPLICAS", 1, 0, 20),
     gatewayHost: readText(env, "GATEWAY_HOST", "127.0.0.1"),
-    gatewayPort: readInteger(env, "GATEWAY_PORT", 9_000, 1, 65_535),
+    gatewayPort: env["GATEWAY_PORT"]?.trim()
+      ? readInteger(env, "GATEWAY_PORT", DEFAULT_GATEWAY_PORT, 1, 65_535)
+      : undefined,
     userFunction: readAddress(env, "USER_FUNCTION", "127.0.0.1:8090"),
     dataDir: resolve(root, readText(env, "DATA_DIR", ".data")),
     modulesDir: readFolders(readText(env, "MODULES_DIR", join(root, "modules"))),

@@ -16,6 +16,7 @@ export interface DoorOptions {
   host: string;
   /** 0 asks for any free port. */
   port: number;
+  isPortShared: boolean;
   drainMs: number;
   events: Events;
   inFlight(): number;
@@ -98,8 +99,8 @@ export class Door {
   }
 
   async #listen(): Promise<void> {
-    const { host, port, events } = this.#options;
-    await listen(this.#server as HttpServer, { host, port, setting: "GATEWAY_PORT" });
+    const { host, port, isPortShared: isShared, events } = this.#options;
+    await listen(this.#server as HttpServer, { host, port, setting: "GATEWAY_PORT", isShared });
     // It takes connections from here, but has to watch over how long they take.
     this.#http.emit("listening");
     events.emit("info", "gateway.listening", { host, port: this.address?.port });

@@ -10,12 +10,14 @@ export interface ListenOptions {
   port: number;
   /** What the port is set by, e.g. `PORT`. */
   setting: string;
+  /** Others of the same kind listen there too; the kernel gives each connection to one of them. */
+  isShared?: boolean;
 }
 
 /** Resolves when the server listens. Throws `SettingError`. */
-export async function listen(server: Server, { host, port, setting }: ListenOptions): Promise<void> {
+export async function listen(server: Server, { host, port, setting, isShared = false }: ListenOptions): Promise<void> {
   try {
-    server.listen(port, host);
+    server.listen({ port, host, reusePort: isShared });
     await once(server, "listening");
   } catch (error) {
     const reason = explain(error as NodeJS.ErrnoException, { host, port, setting });
