@@ -7,18 +7,28 @@ import { signAnswer } from "genserverless/web/signature.ts";
 import { HEADERS, type ManifestEntry } from "genserverless/web/wire.ts";
 import { SECRET } from "./web-app.ts";
 
+interface Told {
+  status?: number;
+  body: unknown;
+  nonce?: string;
+}
+
 export class FakeApp {
   /** Of the next invocations, in their order; the last one stays. */
-  answers: { status?: number; body: unknown; nonce?: string }[] = [];
+  answers: Told[] = [];
+  /** What it says it has mounted. */
+  modules: readonly Partial<ManifestEntry>[];
+  /** Awaited before an invocation is answered. */
+  onInvocation: (envelope: Record<string, unknown>) => unknown = () => {};
   readonly invocations: Record<string, unknown>[] = [];
-  readonly #manifest: object;
   readonly #server: Server;
 
   constructor(modules: readonly Partial<ManifestEntry>[]) {
-    this.#manifest = { v: 1, modules };
+    this.modules = modules;
     this.#server = createServer(async (req, res) => {
       const body = await text(req);
-      const { status = 200, body: answer, nonce } = req.method === "GET" ? { body: this.#manifest } : this.#next(body);
+      const manifest: Told = { body: { v: 1, modules: this.modules } };
+      const { status = 200, body: answer, nonce } = req.method === "GET" ? manifest : await this.#next(body);
       const answered = typeof answer === "string" ? answer : JSON.stringify(answer);
       const signature = signAnswer(SECRET, nonce ?? String(req.headers[HEADERS.nonce]), status, answered);
       res.writeHead(status, { [HEADERS.signature]: signature }).end(answered);
@@ -38,8 +48,10 @@ export class FakeApp {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #next(body: string): FakeApp["answers"][number] {
-    this.invocations.push(JSON.parse(body) as Record<string, unknown>);
+  async #next(body: string): Promise<Told> {
+    const envelope = JSON.parse(body) as Record<string, unknown>;
+    this.invocations.push(envelope);
+    await this.onInvocation(envelope);
     return (this.answers.length > 1 ? this.answers.shift() : this.answers[0]) ?? { body: null };
   }
 }

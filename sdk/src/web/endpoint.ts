@@ -1,7 +1,11 @@
 /**
  * The way from the cluster to one web app: signed requests over kept-alive connections, HTTP/2 where it is offered, and
- * answers that count only when they are signed too. A request that was surely not taken, for the connection was refused, is
- * sent a second time after a moment; no other is.
+ * answers that count only when they are signed too. A request that was surely not taken is sent a second time: after a
+ * moment where the connection was refused, and by undici where an HTTP/2 server says that it has refused the stream, or was
+ * leaving before it. No other is.
+ *
+ * Where an answer was late the connections are left to what is still under way on them: one of HTTP/2 outlives its requests,
+ * and would otherwise bring every later one to an app, or to a copy of it, that hangs.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -39,34 +43,33 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const REFUSED_PAUSE_MS = 50;
 /** Below what servers usually wait, so that they do not close a connection under a request. */
 const KEEP_ALIVE_MS = 4_000;
-/** An unsigned answer is told by its code where that is one of ours. */
+/** An unsigned answer is told by its code where that is one of ours, and nothing else of it is read. */
 const CODE = /^[a-z_]{1,40}$/;
+const MOST_UNSIGNED_BYTES = 4_096;
 
 export class Endpoint {
   /** The URL as errors name it, without its query. */
   readonly name: string;
   readonly #target: string;
+  readonly #origin: string;
   readonly #secret: string;
-  readonly #pool: Pool;
+  #pool: Pool;
+  /** Of earlier, as long as requests are under way on them. */
+  readonly #left = new Set<Pool>();
 
   constructor(url: URL, secret: string) {
     this.name = url.origin + url.pathname;
     this.#target = url.pathname + url.search;
+    this.#origin = url.origin;
     this.#secret = secret;
-    this.#pool = new Pool(url.origin, {
-      allowH2: true,
-      connections: CONNECTIONS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-    });
+    this.#pool = this.#open();
   }
 
   /** Rejects with EndpointError, or the reason of the signal. */
   async send(request: EndpointRequest): Promise<EndpointAnswer> {
     const { withinMs, signal } = request;
     signal?.throwIfAborted();
+    const pool = this.#pool;
     const controller = new AbortController();
     const abort = () => controller.abort();
     const timer = setTimeout(abort, Math.max(withinMs, 1));
@@ -76,8 +79,9 @@ export class Endpoint {
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof EndpointError) throw error;
-      if (controller.signal.aborted) throw new EndpointError(`${this.name} did not answer within ${withinMs} ms`, true);
-      throw new EndpointError(`${this.name}: ${describe(error)}`);
+      if (!controller.signal.aborted) throw new EndpointError(`${this.name}: ${describe(error)}`);
+      this.#leave(pool);
+      throw new EndpointError(`${this.name} did not answer within ${withinMs} ms`, true);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
@@ -86,7 +90,26 @@ export class Endpoint {
 
   /** Requests under way fail. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([this.#pool, ...this.#left].map((pool) => pool.destroy()));
+  }
+
+  #open(): Pool {
+    return new Pool(this.#origin, {
+      allowH2: true,
+      connections: CONNECTIONS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+    });
+  }
+
+  #leave(pool: Pool): void {
+    if (pool !== this.#pool) return;
+    this.#pool = this.#open();
+    this.#left.add(pool);
+    const forget = () => void this.#left.delete(pool);
+    pool.close().then(forget, forget);
   }
 
   async #sendTwice(request: EndpointRequest, endsAt: number, signal: AbortSignal): Promise<EndpointAnswer> {
@@ -133,13 +156,13 @@ export class Endpoint {
 
   #readAnswer({ statusCode: status, headers }: Dispatcher.ResponseData, bytes: Buffer, nonce: string): EndpointAnswer {
     const signature = headers[HEADERS.signature];
-    const body = parseJson(bytes);
     if (!isAnswerSigned(this.#secret, nonce, status, bytes, typeof signature === "string" ? signature : undefined)) {
-      const { code } = (body ?? {}) as { code?: unknown };
+      const { code } = (parseJson(bytes.subarray(0, MOST_UNSIGNED_BYTES)) ?? {}) as { code?: unknown };
       const said = typeof code === "string" && CODE.test(code) ? ` ${code}` : "";
       const what = signature === undefined ? "not signed" : "wrongly signed";
       throw new EndpointError(`${this.name} answered ${status}${said}, and the answer is ${what}`);
     }
+    const body = parseJson(bytes);
     if (body === undefined) throw new EndpointError(`${this.name} answered ${status} with what is not JSON`);
     return { status, body };
   }

@@ -37,6 +37,8 @@ test("GS-10 refuses by its reason what is no plain term", () => {
     ["83 6c 00 00 00 01 61 01 61 02", /improper list/],
     ["83 6e 08 00 ff ff ff ff ff ff ff ff", /too large/],
     ["83 6d 00 00 00 01 ff", /not text/],
+    ["83 46 7f f0 00 00 00 00 00 00", /no finite number/],
+    ["83 46 7f f8 00 00 00 00 00 00", /no finite number/],
     ["83 58 00", /of the kind 88/],
     ["83 74 00 00 00 01 6a 61 01", /neither text nor number/],
     [`83 ${"68 01 ".repeat(102)}6a`, /more than 100 deep/],

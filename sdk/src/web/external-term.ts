@@ -47,7 +47,7 @@ class Reader {
     const tag = this.#u8();
     switch (tag) {
       case 70:
-        return this.take(8).readDoubleBE();
+        return toFinite(this.take(8).readDoubleBE());
       case 97:
         return this.#u8();
       case 98:
@@ -117,6 +117,11 @@ class Reader {
     }
     return Object.fromEntries(entries);
   }
+}
+
+function toFinite(value: number): number {
+  if (Number.isFinite(value)) return value;
+  throw new TermError("it holds a float that is no finite number");
 }
 
 function toAtom(bytes: Buffer): string | boolean | null {

@@ -21,9 +21,9 @@ async function open(t: TestContext, problem: Problem = { status: 404, code: "no_
   const cluster = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const logged: Record<string, unknown>[] = [];
   const door = new PushDoor({ cluster, token: "t" }, (fields) => logged.push(fields));
-  t.after(async () => {
-    await door.close();
+  t.after(() => {
     server.close();
+    server.closeAllConnections();
   });
   const push = (e: unknown, n: unknown, data?: string, target = "/x?token=t") =>
     door.take({ message: { attributes: { v: "1", e, n }, ...(data !== undefined && { data }) } }, target);
@@ -68,6 +68,15 @@ test("GS-10 what the cluster may take later is pushed again: an app that it does
   for (const code of ["no_process", "already_started", "invalid_message"]) {
     const { push } = await open(t, { status: code === "no_process" ? 404 : 422, code });
     assert.equal(await push("cast", "a/b"), "handled", code);
+  }
+});
+
+test("GS-10 a token that is empty is none", async () => {
+  const body = { message: { attributes: { v: "1", e: "ready", n: "a/b" } } };
+  const door = new PushDoor({ token: "" }, () => {});
+  for (const target of ["/x", "/x?token", "/x?token="]) {
+    const verdict = await door.take(body, target);
+    assert.equal(typeof verdict === "object" && verdict.status, 401, target);
   }
 });
 

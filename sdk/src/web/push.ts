@@ -6,6 +6,7 @@
  */
 
 import { type Client, createClient, ProblemError } from "../client.ts";
+import { isPidPart } from "../runtime/limits.ts";
 import { firstLineOf } from "../runtime/turn-errors.ts";
 import { isExternalTerm, readExternalTerm } from "./external-term.ts";
 import { areEqual } from "./signature.ts";
@@ -28,15 +29,18 @@ export type PushVerdict = "handled" | "unrecognized" | { status: number; code: s
 type Warn = (fields: Record<string, unknown>, text: string) => void;
 
 interface Push {
-  verb: "start" | "ready" | "cast" | "stop";
+  verb: (typeof VERBS)[number];
   name: string;
-  data: string | undefined;
+  /** "" where there is none. */
+  data: string;
   /** The queue's own. */
   id: string | undefined;
 }
 
 const MESSAGE_ID = /^[\x21-\x7e]{1,200}$/;
-const VERBS = ["start", "ready", "cast", "stop"];
+const VERBS = ["start", "ready", "cast", "stop"] as const;
+/** Of refusals that pass: a token is put right, there is room again. */
+const PASSING_STATUSES = [401, 403, 429];
 
 export class PushDoor {
   readonly #options: PushOptions;
@@ -55,7 +59,7 @@ export class PushDoor {
   async take(body: unknown, target: string): Promise<PushVerdict> {
     const push = readPush(body);
     if (!push) return "unrecognized";
-    const refusal = this.#refuse(target);
+    const refusal = this.refuse(target);
     if (refusal) return { status: 401, code: "push_unauthorized", detail: refusal };
     if (!this.#client) {
       return { status: 503, code: "push_not_configured", detail: "the app was mounted without the option cluster" };
@@ -68,12 +72,14 @@ export class PushDoor {
     return "handled";
   }
 
-  #refuse(target: string): string | undefined {
+  /** Why no push is taken from who sends to this path with its query. */
+  refuse(target: string): string | undefined {
     const { token, allowUnsignedPush = false } = this.#options;
-    if (token === undefined) {
+    if (!token) {
       return allowUnsignedPush ? undefined : "the app was mounted without the option token, or allowUnsignedPush";
     }
-    const given = new URL(target, "http://app").searchParams.get("token");
+    const [, query = ""] = target.split(/\?(.*)/s);
+    const given = new URLSearchParams(query).get("token");
     if (given === null) return "?token= is missing";
     return areEqual(given, token) ? undefined : "?token= is wrong";
   }
@@ -81,11 +87,11 @@ export class PushDoor {
   async #do(client: Client, { verb, name, data, id }: Push): Promise<void> {
     // A process starts by itself.
     if (verb === "ready") return;
-    const pid = this.#toPid(name);
-    const content = data === undefined ? null : readData(data);
+    const [module, key] = this.#toPid(name);
+    const pid = `${module}/${key}`;
+    const content = data === "" ? null : readData(data);
     const options = id === undefined ? {} : { idempotencyKey: `push-${id}` };
     if (verb === "start") {
-      const [module = "", key = ""] = pid.split("/");
       await client.start(module, { key, args: content }, options);
     } else if (verb === "cast") {
       await client.cast(pid, content, options);
@@ -94,17 +100,16 @@ export class PushDoor {
     }
   }
 
-  #toPid(name: string): string {
-    if (name.includes("/")) return name;
+  #toPid(name: string): [module: string, key: string] {
     const { defaultModule } = this.#options;
-    if (defaultModule !== undefined) return `${defaultModule}/${name}`;
-    throw new RefusedPush("the name is no pid, and the app was mounted without the option defaultModule");
+    const [module, key, ...more] = name.includes("/") ? name.split("/") : [defaultModule, name];
+    if (isPidPart(module) && isPidPart(key) && more.length === 0) return [module, key];
+    throw new RefusedPush("the name is no pid, and no key of the option defaultModule");
   }
 
   #judge({ verb, name }: Push, error: unknown): PushVerdict {
     const detail = firstLineOf(error);
-    const isFinal = error instanceof ProblemError && error.status >= 400 && error.status < 500 && error.status !== 429;
-    if (!isFinal && !(error instanceof RefusedPush) && !(error instanceof TypeError)) {
+    if (!isFinal(error)) {
       this.#warn({ verb, name, detail }, "a push could not be done yet");
       return { status: 503, code: "push_undone", detail: "the cluster cannot do it now" };
     }
@@ -116,14 +121,22 @@ export class PushDoor {
 /** It would be refused again. */
 class RefusedPush extends Error {}
 
+function isFinal(error: unknown): boolean {
+  if (!(error instanceof ProblemError)) return error instanceof RefusedPush;
+  const { status, code } = error;
+  // A module that is unknown may be one of an app that the cluster has not reached yet, such as this one.
+  return status >= 400 && status < 500 && !PASSING_STATUSES.includes(status) && code !== "unknown_module";
+}
+
 function readPush(body: unknown): Push | undefined {
   const message = fieldsOf(fieldsOf(body)["message"]);
   const { v, e, n } = fieldsOf(message["attributes"]);
-  const { data, messageId } = message;
-  if (v !== "1" || typeof n !== "string" || n === "" || !VERBS.includes(String(e))) return undefined;
-  if (data !== undefined && typeof data !== "string") return undefined;
+  const { data = "", messageId } = message;
+  const verb = VERBS.find((known) => known === e);
+  if (v !== "1" || typeof n !== "string" || n === "" || verb === undefined) return undefined;
+  if (typeof data !== "string") return undefined;
   const id = typeof messageId === "string" && MESSAGE_ID.test(messageId) ? messageId : undefined;
-  return { verb: e as Push["verb"], name: n, data, id };
+  return { verb, name: n, data, id };
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {

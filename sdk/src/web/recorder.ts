@@ -47,9 +47,9 @@ export class Recorder implements TurnHost {
     return this.#envelope.time;
   }
 
-  /** Of a timer that is armed in this turn; the worker gives it another. */
+  /** Of a timer that is armed in this turn; the worker gives it another. The name of no timer: those begin with no space. */
   newMessageId(): string {
-    return `new ${this.#ids++}`;
+    return ` ${this.#ids++}`;
   }
 
   newKey(): string {
@@ -109,8 +109,10 @@ export function toAsks(effects: readonly Effect[]): Ask[] {
         return { do: "reply", from: effect.from, value: JSON.parse(effect.replyText) };
       case "arm": {
         armed.set(effect.timer.id, effect.name);
-        const { id: _, messageText: __, ...schedule } = effect.timer;
-        return { do: "timer", name: effect.name, message: JSON.parse(effect.messageText), ...schedule };
+        const { id: _, messageText: __, dueAt, ...schedule } = effect.timer;
+        const ticks = effect.timer.everyMs !== undefined || effect.timer.cron !== undefined;
+        const message: unknown = JSON.parse(effect.messageText);
+        return { do: "timer", name: effect.name, message, ...(ticks ? schedule : { dueAt }) };
       }
       case "disarm":
         // A timer of an earlier turn has its name as its id here.

@@ -33,6 +33,7 @@ test("GS-9 apps that differ in their query only are two: a name stays with the f
   t.after(async () => {
     await remotes.stop();
     server.close();
+    server.closeAllConnections();
   });
   await remotes.load();
   assert.equal(remotes.all.get("m")?.version, 1);

@@ -40,7 +40,7 @@ export interface RemoteModulesOptions {
 }
 
 interface Known {
-  url: string;
+  app: App;
   /** Its entry in the manifest, JSON text. */
   entryText: string;
   module: ServerModule;
@@ -121,8 +121,9 @@ export class RemoteModules {
   #learn(app: App, entry: ManifestEntry): ServerModule | undefined {
     const url = app.endpoint.name;
     const known = this.#known.get(entry.name);
-    const owner = this.#options.local().has(entry.name) ? "MODULES_DIR" : known?.url;
-    if (owner !== undefined && owner !== url) {
+    const isLocal = this.#options.local().has(entry.name);
+    if (isLocal || (known && known.app !== app)) {
+      const owner = isLocal ? "MODULES_DIR" : known?.app.endpoint.name;
       this.#tell(`the module "${entry.name}" of ${url} is also in ${owner}, and that one is used`);
       return undefined;
     }
@@ -130,7 +131,7 @@ export class RemoteModules {
     if (known?.entryText === entryText) return undefined;
     try {
       const module = this.#options.make(entry, app);
-      this.#known.set(entry.name, { url, entryText, module });
+      this.#known.set(entry.name, { app, entryText, module });
       return module;
     } catch (error) {
       this.#tell(`${url}: ${firstLineOf(error)}`);

@@ -17,8 +17,14 @@ const counter = defineServer({
   idleAfterMs: Infinity,
   init: (from: number | null) => from ?? 0,
   calls: { add: (by, _from, state: number) => reply(state + Number(by), state + Number(by)) },
-  handleCast: async (message: "hang" | "log", state, ctx) => {
+  handleCast: async (message: "hang" | "log" | "cancel", state, ctx) => {
     if (message === "hang") await new Promise(() => {});
+    if (message === "cancel") {
+      ctx.sendAfter(5, "later", { name: "t" });
+      ctx.cancel("new 0");
+      ctx.cancel("t");
+      return noreply(state);
+    }
     ctx.log.warn({ pid: "mine", big: 1n, error: new RangeError("no") }, "logged");
     ctx.cast("counter/other", { from: ctx.pid }, { delayMs: 5 });
     ctx.sendEvery(1_000, "tick", { name: "t" });
@@ -84,10 +90,20 @@ test("GS-9 what a callback asks for and logs comes with the answer", async () =>
   assert.deepEqual(body["asks"], [
     { do: "cast", pid: "counter/other", message: { from: "counter/a" }, delayMs: 5 },
     { do: "cancel", name: "t" },
-    { do: "timer", name: "t", message: "tick", dueAt: 2_000, everyMs: 1_000 },
+    { do: "timer", name: "t", message: "tick", everyMs: 1_000 },
   ]);
   const [line] = body["logs"] as { fields: { pid: string; big: string; error: { message: string } } }[];
   assert.deepEqual([line?.fields.pid, line?.fields.big, line?.fields.error.message], ["mine", "1", "no"]);
+});
+
+test("GS-9 whatever an earlier timer is called, a timer is cancelled by its own name", async () => {
+  const ties = { timers: ["new 0", "0"] };
+  const { body } = await send(envelope({ callback: "handleCast", content: "cancel", state: 1, ties }));
+  assert.deepEqual(body["asks"], [
+    { do: "timer", name: "t", message: "later", dueAt: 1_005 },
+    { do: "cancel", name: "new 0" },
+    { do: "cancel", name: "t" },
+  ]);
 });
 
 test("GS-9 a callback that is not done by the deadline fails, and what is no handler's is refused", async () => {
@@ -148,6 +164,14 @@ test("GS-9 a body that is too large is told so", async (t) => {
   const url = await serve(t, (handler, req, res) => handler(req, res, (error) => res.destroy(error as Error)));
   const response = await fetch(url, { method: "POST", body: Buffer.alloc(MOST_BODY_BYTES + 1, "x") });
   assert.deepEqual([response.status, ((await response.json()) as { code: string }).code], [413, "too_large"]);
+});
+
+test("GS-9 a large body is read of those only who sign, or bring the token of a push", async () => {
+  const open = createHandler({ modules: [counter], secret: SECRET, token: "pushed", log: () => {} });
+  const body = JSON.stringify({ padding: "x".repeat(2 * 1024 * 1024) });
+  const post = async (query: string) => (await open(new Request(URL_OF + query, { method: "POST", body }))).status;
+  assert.deepEqual([await post(""), await post("?token=wrong"), await post("?token=pushed")], [413, 413, 200]);
+  assert.equal((await send(envelope({ content: { padding: "x".repeat(2 * 1024 * 1024) } }))).body["kind"], "goes-on");
 });
 
 test("GS-9 an app that has read the body itself is told where to mount", async (t) => {

@@ -43,6 +43,8 @@ export interface WebAnswer {
 export { MOST_BODY_BYTES };
 
 const LEAST_SECRET = 16;
+/** Of a body that comes with neither a signature nor the token of a push: it is only logged, or refused by name. */
+const MOST_STRANGE_BYTES = 1024 * 1024;
 const HANDLED: WebAnswer = {
   status: 200,
   headers: { "content-type": "text/plain; charset=utf-8" },
@@ -73,22 +75,25 @@ export class WebHost {
 
   /** Never rejects. */
   async handle(request: WebRequest): Promise<WebAnswer> {
-    const { method, header } = request;
-    if (request.body.length > MOST_BODY_BYTES) return problem(413, "too_large", `at most ${MOST_BODY_BYTES} bytes`);
-    if (method === "GET" || header(HEADERS.signature) !== undefined) return await this.#handleSigned(request);
+    const { method, target, header, body } = request;
+    const isSigned = header(HEADERS.signature) !== undefined;
+    const most = isSigned || this.#push.refuse(target) === undefined ? MOST_BODY_BYTES : MOST_STRANGE_BYTES;
+    if (body.length > most) return problem(413, "too_large", `at most ${most} bytes`);
+    if (method === "GET" || isSigned) return await this.#handleSigned(request);
     if (method !== "POST") return problem(405, "method_not_allowed", "the endpoint takes GET and POST", "GET, POST");
     return await this.#handleOther(request);
   }
 
   async #handleSigned(request: WebRequest): Promise<WebAnswer> {
     const fault = this.#check.findFault(request, request.header);
-    const answer = fault
-      ? problem(401, fault, `the request is not signed as it should be: ${fault.replace("signature_", "")}`)
-      : await this.#answer(request);
-    if (fault) this.#log({ method: request.method, fault }, "a request was refused");
+    if (fault) {
+      this.#log({ method: request.method, fault }, "a request was refused");
+      return problem(401, fault, `the request is not signed as it should be: ${fault.replace("signature_", "")}`);
+    }
+    const answer = await this.#answer(request);
     const nonce = request.header(HEADERS.nonce) ?? "";
     const signature = signAnswer(this.#secret, nonce, answer.status, answer.body);
-    return fault ? answer : { ...answer, headers: { ...answer.headers, [HEADERS.signature]: signature } };
+    return { ...answer, headers: { ...answer.headers, [HEADERS.signature]: signature } };
   }
 
   async #answer({ method, header, body }: WebRequest): Promise<WebAnswer> {

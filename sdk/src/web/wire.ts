@@ -108,8 +108,8 @@ export interface TimerAsk {
   /** One that begins with `~` was made up. */
   readonly name: string;
   readonly message: unknown;
-  /** In ms since the epoch. */
-  readonly dueAt: number;
+  /** In ms since the epoch, of one that ticks once; when others do follows from the turn's time. */
+  readonly dueAt?: number;
   readonly everyMs?: number;
   readonly cron?: string;
   readonly timezone?: string;

@@ -74,7 +74,8 @@ export async function invokeRemote(
 }
 
 /**
- * Rejects with RemoteFailure, and the process is quarantined then: so an app that is away is asked again while there is time.
+ * Rejects with RemoteFailure, and the process is quarantined then: so an app that is away, or a copy of it that has another
+ * version, is asked again while there is time. Rejects with TurnGivenUp where this worker has learned another version meanwhile.
  */
 export async function changeRemoteState(remote: Remote, fromVersion: number, state: unknown): Promise<unknown> {
   const endsAt = performance.now() + remote.module.turnTimeoutMs * EARLIER;
@@ -116,8 +117,9 @@ async function exchange(
   let { status, body } = await send(isShort ? { stateTag: known.tag } : (state ?? {}));
   if (isShort && status === 409 && codeOf(body) === "state_missing") ({ status, body } = await send({ state: known }));
   const { callback } = envelope;
-  if (status === 409 && codeOf(body) === "other_version") await giveUpIfOther(remote, callback);
-  if (status !== 200) throw toFailure(remote, callback, `it answered ${status} ${codeOf(body)}`);
+  const isOther = status === 409 && codeOf(body) === "other_version";
+  if (isOther) await giveUpIfOther(remote, callback);
+  if (status !== 200) throw toFailure(remote, callback, `it answered ${status} ${codeOf(body)}`, isOther);
   const answer = readAnswer(body, OUTCOMES[callback]);
   if ("fault" in answer) throw toFailure(remote, callback, `its answer cannot be used: ${answer.fault}`);
   return answer;
@@ -146,7 +148,7 @@ async function giveUpIfOther(remote: Remote, callback: RemoteCallback): Promise<
   try {
     await remote.app.refresh();
   } catch (error) {
-    throw toFailure(remote, callback, (error as Error).message);
+    throw toFailure(remote, callback, (error as Error).message, true);
   }
   if (!remote.isCurrent()) throw new TurnGivenUp("its module has changed");
 }
@@ -174,12 +176,12 @@ function toReturn(answer: TurnAnswer, callback: RemoteCallback): Return | undefi
   return callback === "init" ? ok(state, answer.next) : noreply(state, answer.next);
 }
 
-function toFailure({ module, app }: Remote, callback: RemoteCallback, what: string): RemoteFailure {
+function toFailure({ module, app }: Remote, callback: RemoteCallback, what: string, isAway = false): RemoteFailure {
   const detail = `${module.name}.${callback} at ${app.endpoint.name}: ${what}`;
-  return new RemoteFailure({ code: "callback_failed", detail, stack: [] });
+  return new RemoteFailure({ code: "callback_failed", detail, stack: [] }, isAway);
 }
 
 function codeOf(body: unknown): string {
   const { code } = (typeof body === "object" && body !== null ? body : {}) as { code?: unknown };
-  return String(code).slice(0, 40);
+  return typeof code === "string" ? code.slice(0, 40) : "";
 }

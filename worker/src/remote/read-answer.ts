@@ -1,5 +1,6 @@
 /** Reads what an app answered to an envelope. What it asks for is looked at again where it is done: here is only its shape. */
 
+import { isPidPart } from "genserverless/runtime/limits.ts";
 import type { TurnFailureCode } from "genserverless/runtime/turn.ts";
 import {
   findFault,
@@ -14,6 +15,7 @@ import {
   optional,
   record,
   type Shape,
+  type Test,
   variant,
 } from "genserverless/web/shape.ts";
 import { type TurnAnswer, WIRE_VERSION } from "genserverless/web/wire.ts";
@@ -40,6 +42,10 @@ const OPTIONS = optional(
   }),
 );
 
+/** A name that was given is looked at where it is done; one that was made up is not. */
+const isTimerName: Test = (name) =>
+  isWord(name) && (!(name as string).startsWith("~") || isPidPart((name as string).slice(1)));
+
 const isAsk = variant("do", {
   cast: { pid: isWord, message: isAnything, delayMs: optional(isTime) },
   info: { pid: isWord, message: isAnything, delayMs: optional(isTime) },
@@ -48,16 +54,16 @@ const isAsk = variant("do", {
   exit: { pid: isWord, reason: isWord },
   reply: { from: record({ pid: isWord, messageId: isWord }), value: isAnything },
   timer: {
-    name: isWord,
+    name: isTimerName,
     message: isAnything,
-    dueAt: isTime,
+    dueAt: optional(isTime),
     everyMs: optional(isCount),
     cron: optional(isWord),
     timezone: optional(isWord),
     missed: optional(isOneOf("skip", "once", "all")),
   },
   cancel: { name: isText },
-  monitor: { pid: isWord, ref: isWord },
+  monitor: { pid: isWord, ref: isPidPart },
   demonitor: { ref: isWord },
   link: { pid: isWord },
   unlink: { pid: isWord },

@@ -5,18 +5,19 @@ import type { TurnContext, TurnHost } from "genserverless/runtime/turn-context.t
 import { CallError, firstLineOf } from "genserverless/runtime/turn-errors.ts";
 import type { Answered, Ask, KnownTies, LogLine, Question, StartOptions, TimerAsk } from "genserverless/web/wire.ts";
 
-/** The keys that were made up, and the times that counted, in the app. */
+/** The keys that were made up in the app, and the time that stood still there. */
 class Elsewhere implements TurnHost {
   readonly #host: TurnHost;
+  readonly #time: number;
   key: string | undefined;
-  time = 0;
 
   constructor(host: TurnHost) {
     this.#host = host;
+    this.#time = host.now();
   }
 
   now(): number {
-    return this.time;
+    return this.#time;
   }
 
   newMessageId(): string {
@@ -68,7 +69,7 @@ export class RemoteTurn {
     this.#elsewhere = elsewhere;
     this.seed = seed;
     this.ties = ties;
-    this.time = ctx.now();
+    this.time = elsewhere.now();
     this.#whole = ctx;
   }
 
@@ -76,7 +77,6 @@ export class RemoteTurn {
   do(asks: readonly Ask[]): void {
     for (const ask of asks) {
       this.#elsewhere.key = undefined;
-      this.#elsewhere.time = this.time;
       this.#doOne(ask);
     }
   }
@@ -139,16 +139,13 @@ export class RemoteTurn {
     }
   }
 
-  /** Due when it was in the app, to the millisecond. */
-  #arm({ name, message, dueAt, everyMs, cron, timezone, missed }: TimerAsk): void {
-    const elsewhere = this.#elsewhere;
+  /** Due when it is in the app, to the millisecond: the time is the same there. */
+  #arm({ name, message, dueAt = this.time, everyMs, cron, timezone, missed }: TimerAsk): void {
     const options = { ...(missed && { missed }), ...(name.startsWith("~") ? {} : { name }) };
-    if (name.startsWith("~")) elsewhere.key = name.slice(1);
+    if (name.startsWith("~")) this.#elsewhere.key = name.slice(1);
     if (cron !== undefined) {
-      elsewhere.time = dueAt - 1;
       this.#ctx.cron(cron, message, { ...options, ...(timezone !== undefined && { timezone }) });
     } else if (everyMs !== undefined) {
-      elsewhere.time = dueAt - everyMs;
       this.#ctx.sendEvery(everyMs, message, options);
     } else {
       this.#ctx.sendAfter(Math.max(0, dueAt - this.time), message, options);
