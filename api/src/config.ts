@@ -13,6 +13,8 @@ export interface ApiSettings {
   token?: string;
   /** Names with a dot under which it may be called. */
   allowedHosts: readonly string[];
+  /** How long it may take to make an entity's state of its journal for a reader. */
+  recoveryTimeoutMs: number;
   /** How long a node that leaves still takes requests, so that the load balancer sees it go. */
   drainMs: number;
 }
@@ -25,6 +27,7 @@ export function readApiSettings(env: Record<string, string | undefined>): ApiSet
     port: readInteger(env, "PORT", 3000, 0, 65_535),
     allowedHosts: readAllowedHosts(env),
     ...(token !== "" && { token }),
+    recoveryTimeoutMs: readInteger(env, "RECOVERY_TIMEOUT_MS", 10_000, 1, 600_000),
     drainMs: readInteger(env, "DRAIN_MS", 2_000, 0, 20_000),
   };
 }

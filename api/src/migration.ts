@@ -39,12 +39,12 @@ export interface MigrationOptions {
   link: RedisLink;
   keys: Keys;
   modulesDirs: readonly string[];
+  recoveryTimeoutMs: number;
   resolveState: ResolveState;
   journals: Journals;
 }
 
 const TRIAL_MS = 5_000;
-const RECOVERY_MS = 10_000;
 const MOST_FAILURES = 100;
 
 export async function tryMigration(
@@ -53,9 +53,9 @@ export async function tryMigration(
   version: number,
 ): Promise<MigrationReport> {
   const report = { module, version, examined: 0, current: 0, migratable: 0, whole: 0, failed: 0, failures: [] };
-  const { modulesDirs } = options;
+  const { modulesDirs, recoveryTimeoutMs } = options;
   const changing = new ModuleRunner({ modulesDirs, limitMs: TRIAL_MS });
-  const recovering = new ModuleRunner({ modulesDirs, limitMs: RECOVERY_MS });
+  const recovering = new ModuleRunner({ modulesDirs, limitMs: recoveryTimeoutMs });
   try {
     for await (const stored of walkStoredStates(options.link, options.keys, module)) {
       const isCurrent = stored.version === version;

@@ -38,9 +38,6 @@ import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
 import { RequestTracing } from "./tracing.ts";
 
-/** How long the events of a process may take to become its state. */
-const RECOVERY_MS = 10_000;
-
 export interface ApiParts {
   modules: Modules;
   openStores: (events: Events) => StateStores;
@@ -56,7 +53,7 @@ export class ApiService implements Part {
   #isOpen = false;
 
   constructor(settings: ApiSettings, { modules, openStores, log, shipper, tracer }: ApiParts) {
-    const { cluster, host, port, drainMs, token, allowedHosts } = settings;
+    const { cluster, host, port, drainMs, recoveryTimeoutMs, token, allowedHosts } = settings;
     const node = createNode("api", cluster, log, shipper);
     const { link, keys, subscriber, clock, events, name } = node;
     const stores = openStores(events);
@@ -65,7 +62,7 @@ export class ApiService implements Part {
     const rulesOf = (module: string) => modules().get(module);
     const isStorageFull = () => storage.isFull;
     const { modulesDirs } = cluster;
-    const runner = new ModuleRunner({ modulesDirs, limitMs: RECOVERY_MS, generation: modules });
+    const runner = new ModuleRunner({ modulesDirs, limitMs: recoveryTimeoutMs, generation: modules });
     const reader = new JournalReader(link, keys);
     const states = new JournalStates(reader, runner, modules);
     const resolveState: ResolveState = (pid, text, mark) =>
@@ -85,7 +82,11 @@ export class ApiService implements Part {
       transfer: new Transfer({ ...sending, resolveState, wipeState }),
       modules,
       tryMigration: (module, version) =>
-        tryMigration({ link, keys, modulesDirs, resolveState, journals: reader.journals }, module, version),
+        tryMigration(
+          { link, keys, modulesDirs, resolveState, recoveryTimeoutMs, journals: reader.journals },
+          module,
+          version,
+        ),
       metrics,
       tracing,
       logs: new LogFeed(link, keys),

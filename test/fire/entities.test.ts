@@ -14,7 +14,7 @@ import { WorkerKiller } from "../tools/worker-killer.ts";
 
 /** Journals under fire: each event of an acknowledged command once, in order, and none of one that failed. */
 
-const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 6);
+const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 3);
 const TTL_MS = 2_000;
 const PROCESSES = 100;
 const scripts = loadScripts(readPublishedLua());

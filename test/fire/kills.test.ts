@@ -8,7 +8,7 @@ import { until } from "../tools/until.ts";
 import { WorkerKiller } from "../tools/worker-killer.ts";
 
 /** How long the load lasts; `npm run soak` asks for more. */
-const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 8);
+const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 5);
 const LEAST_KILLS = 3;
 const TTL_MS = 2_000;
 /** A death is found within 4/3 of a TTL; the rest is for a machine that has much else to do. */

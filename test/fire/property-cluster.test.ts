@@ -22,7 +22,7 @@ import { countBoots } from "../tools/worker-killer.ts";
  * done at once. So a start waits until all outboxes are empty; nothing else does.
  */
 
-const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 12);
+const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 8);
 const WITHIN_MS = 20_000;
 const BACK_WITHIN_MS = 60_000;
 const PARTITIONS = 64;
