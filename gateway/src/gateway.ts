@@ -72,6 +72,7 @@ export class Gateway implements Part {
       spec: () => this.#spec,
       isReachable: () => this.#discovery.isReachable,
       report: (message) => this.#report(message),
+      doubt: () => void this.#discovery.doubt(),
     });
     const handle = createHttpHandler({
       commands: this.#commands,
@@ -131,6 +132,7 @@ export class Gateway implements Part {
       findTarget: (effect) => findTarget(this.#spec, effect),
       runAction: (effect) => this.#commands.run(effect),
       report: (message) => this.#report(message),
+      doubt: () => void this.#discovery.doubt(),
     });
   }
 

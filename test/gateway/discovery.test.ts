@@ -67,6 +67,7 @@ test("what a user function says that cannot be served is refused by name, told t
   const keyless = modelSet({ messages: { Request: [{ name: "id" }], Response: [{ name: "message" }] } });
   const listKey = modelSet({ messages: { Request: [{ ...key, isRepeated: true }], Response: [{ name: "message" }] } });
   const streamed = modelSet({ services: { Model: [{ name: "Process", streamsOut: true }] } });
+  const health = modelSet({ package: "grpc.health.v1", services: { Health: [{ name: "Check" }] } });
   const model = { entityType: EVENT_SOURCED, serviceName: "model.Model", persistenceId: "model" };
   const two = { ...model, serviceName: "model.Two" };
   const later = (why: RegExp, changes: object): [string, RegExp, Record<string, string>] => [
@@ -91,6 +92,10 @@ test("what a user function says that cannot be served is refused by name, told t
     later(/protocol 0\.3 is not spoken/, { serviceInfo: { protocolMajor: 0, protocolMinor: 3 } }),
     later(/protocol 1\.0 is not spoken/, { serviceInfo: { protocolMajor: 1, protocolMinor: 0 } }),
     later(/persistence_id model is that of model\.Two too/, { entities: [model, two] }),
+    later(/grpc\.health\.v1\.Health: the gateway serves one of this name itself/, {
+      proto: health.toString("base64"),
+      entities: [{ ...model, serviceName: "grpc.health.v1.Health" }],
+    }),
     later(/no persistence_id/, { entities: [{ ...model, persistenceId: "" }] }),
     later(/descriptor is none/, { proto: Buffer.from("no descriptor at all").toString("base64") }),
     later(/descriptor is none/, { proto: "" }),
@@ -171,6 +176,35 @@ test("a user function that comes back with other services is served anew, and ke
   const answer = () => gateway.call(request("new", { emit: "B" }), { method: "/model.Two/Call" });
   assert.match(await until(answer, { ...WITHIN, what: "the new service answers" }), /B/);
   assert.equal(await gateway.call(request("kept", { emit: "C" })), "AC");
+});
+
+test("a user function that stands still is found out by a command without an answer, and served when it goes on", async () => {
+  const port = await findFreePort();
+  const model = await world.startModel(port);
+  const gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "1000" });
+  await gateway.untilOpen();
+  await gateway.call(request("still", { emit: "A" }));
+  await model.pause();
+  assert.equal((await gateway.fail(request("still", { emit: "?" })))[0], status.DEADLINE_EXCEEDED);
+  await gateway.child.untilRecord(({ msg }) => msg === "user-function.lost", { ...WITHIN, what: "it is lost" });
+  assert.equal((await gateway.fail(request("still")))[0], status.UNAVAILABLE);
+  assert.equal((await fetch(`${gateway.url}/ready`)).status, 503);
+  model.resume();
+  const answer = () => gateway.call(request("still", { emit: "B" }));
+  assert.equal(await until(answer, { ...WITHIN, what: "it is served again" }), "AB");
+});
+
+test("a command without an answer is no reason to leave a user function that answers others", async () => {
+  const port = await findFreePort();
+  const model = await world.startModel(port);
+  const gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "500" });
+  await gateway.untilOpen();
+  const asked = () => model.records.filter(({ msg }) => msg === "discover").length;
+  const before = asked();
+  await gateway.fail(request("silent", { misbehave: "never" }));
+  await until(() => asked() > before, { ...WITHIN, what: "it is asked" });
+  assert.equal(await gateway.call(request("beside", { emit: "A" })), "A");
+  assert.equal(gateway.child.records.filter(({ msg }) => msg === "user-function.lost").length, 0);
 });
 
 test("while the user function is away callers are told UNAVAILABLE, and served when it is back", async () => {

@@ -14,7 +14,7 @@ const app = await WebApp.create();
 const cluster = new TestCluster({ workers: 3, env: { REMOTE_MODULES: app.endpoint, REMOTE_SECRET: SECRET } });
 const { client } = cluster;
 const SOON = { withinMs: 10_000 };
-const ROUNDS = 5;
+const ROUNDS = 3;
 /** In each round. */
 const CASTS = 60;
 const LATER = { withinMs: 60_000 };

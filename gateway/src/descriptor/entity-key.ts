@@ -58,6 +58,8 @@ const WIRE_TYPES: Partial<Record<KeyType, number>> = {
   sfixed32: 5,
 };
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Throws where the bytes are no message. */
 export function readEntityId(keyFields: readonly KeyField[], request: Uint8Array): string {
   const values = new Map<KeyField, unknown>();
@@ -72,9 +74,12 @@ export function readEntityId(keyFields: readonly KeyField[], request: Uint8Array
   return keyFields.map((field) => toText(field, values.get(field))).join("-");
 }
 
-/** A text by its bytes: protobufjs cuts one short that is longer than what is left. */
+/**
+ * A text by its bytes: protobufjs cuts one short that is longer than what is left, and takes what is no UTF-8, so that two
+ * requests would name one entity.
+ */
 function readValue(reader: protobuf.Reader, type: KeyType): unknown {
-  return type === "string" ? Buffer.from(reader.bytes()).toString("utf8") : reader[type]();
+  return type === "string" ? utf8.decode(reader.bytes()) : reader[type]();
 }
 
 /** What is not there is what it is by default. */

@@ -1,7 +1,7 @@
 /**
  * Asks the user function what it wants to be served, until it says so, and again whenever its connection was lost.
  *
- *     asking ──answer──► served ──connection lost──► asking …
+ *     asking ──answer──► served ──connection lost, or silent──► asking …
  *        │ refused: told by name, asked again when the connection changes, or after `REFUSED_PAUSE_MS`
  *        └ away: asked again after a pause that grows, told once
  *
@@ -14,6 +14,7 @@ import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Backoff } from "../config.ts";
 import {
   type Connection,
+  isLate,
   isTooLarge,
   isUnimplemented,
   type RemoteMethod,
@@ -80,6 +81,7 @@ export class Discovery implements Part {
   #lastRefusal = "";
   #isWaiting = false;
   #isReachable = false;
+  #isDoubted = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
@@ -102,6 +104,19 @@ export class Discovery implements Part {
   /** Tells the user function of an error of its own, where its protocol has a way to. */
   report(message: string): void {
     this.#options.connection.ask(REPORT_ERROR, { message }, ANSWER_WITHIN_MS).catch(() => {});
+  }
+
+  /**
+   * A command was not answered. That may be its own fault; but a connection whose other end has vanished, or stands still,
+   * does not say so by itself.
+   */
+  async doubt(): Promise<void> {
+    if (this.#isDoubted || !this.#isReachable) return;
+    this.#isDoubted = true;
+    const { connection } = this.#options;
+    const isSilent = await connection.ask(DISCOVER, PROXY_INFO, ANSWER_WITHIN_MS).then(() => false, isLate);
+    if (isSilent && !this.#isStopping) connection.reset();
+    this.#isDoubted = false;
   }
 
   async #askForEver(): Promise<void> {

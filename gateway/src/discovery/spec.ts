@@ -77,6 +77,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 export const SUPPORTED_TYPES = [...KINDS.keys()];
 /** 0.0 is what a library says that is older than this field. */
 const VERSIONS = ["0.0", "0.1", "0.2"];
+const OWN_SERVICES = /^grpc\.(health|reflection)\./;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Throws SpecError. */
@@ -160,6 +161,7 @@ function toSpec(
 function findFault(entity: Entity, service: Service, entities: readonly Entity[]): string | undefined {
   const isSame = ({ serviceName }: Entity) => serviceName === entity.serviceName;
   if (entities.filter(isSame).length > 1) return "it is named more than once";
+  if (OWN_SERVICES.test(service.name)) return "the gateway serves one of this name itself";
   if (service.methods.length === 0) return "the service has no methods";
   if (entity.kind === "action") return undefined;
   const { persistenceId } = entity;

@@ -13,6 +13,7 @@ export interface CommandContent {
   /** The cluster's time, in ms; absent where nobody waits. */
   sentAt?: number;
   metadata?: readonly TextEntry[];
+  hops?: number;
 }
 
 /** Bytes as base64. */
@@ -27,6 +28,8 @@ export interface EffectContent {
   commandName: string;
   payload: string;
   metadata: readonly TextEntry[];
+  /** Through how many other commands it has come: forwarded, or wanted as a side effect. */
+  hops?: number;
 }
 
 /** What an entity's turn has come to. */
@@ -43,14 +46,19 @@ export interface ReplyContent {
 
 /** Anybody who reaches the cluster's API can send to an entity: throws CommandFailed for what is no command. */
 export function readCommandContent(content: unknown): CommandContent {
-  const { name, payload, entityId, sentAt } = Object(content) as Partial<CommandContent>;
+  const { name, payload, entityId, sentAt, metadata = [], hops } = Object(content) as Partial<CommandContent>;
   const isRight =
-    typeof name === "string" &&
-    typeof payload === "string" &&
-    typeof entityId === "string" &&
-    (sentAt === undefined || typeof sentAt === "number");
+    [name, payload, entityId].every((one) => typeof one === "string") &&
+    [sentAt, hops].every((one) => one === undefined || typeof one === "number") &&
+    Array.isArray(metadata) &&
+    metadata.every(isTextEntry);
   if (!isRight) throw new CommandFailed("a command is { name, payload, entityId }, its payload base64");
   return content as CommandContent;
+}
+
+function isTextEntry(entry: unknown): entry is TextEntry {
+  const { key, text = "", bytes = "" } = Object(entry) as Partial<TextEntry>;
+  return [key, text, bytes].every((one) => typeof one === "string");
 }
 
 /** Bytes that were not there are an empty list to protobufjs. */
@@ -71,8 +79,11 @@ export function toMetadataEntries(entries: readonly TextEntry[] = []): MetadataE
   );
 }
 
-export function toEffectContent({ serviceName, commandName, payload, metadata }: Effect | Forward): EffectContent {
-  return { serviceName, commandName, payload: toBase64(payload.value), metadata: toTextEntries(metadata) };
+/** `cause` is the command that it comes of. */
+export function toEffectContent(effect: Effect | Forward, cause: { hops?: number }): EffectContent {
+  const { serviceName, commandName, payload, metadata } = effect;
+  const hops = (cause.hops ?? 0) + 1;
+  return { serviceName, commandName, payload: toBase64(payload.value), metadata: toTextEntries(metadata), hops };
 }
 
 export function toAny(typeName: string, payload: string): AnyValue {

@@ -21,7 +21,8 @@ import {
   toTextEntries,
 } from "./command-content.ts";
 import type { Effect, Forward } from "./dialects.ts";
-import { Entity, type Handled, TerminatedError } from "./entity.ts";
+import { Entity, type Handled, NOT_SENT, TerminatedError } from "./entity.ts";
+import { TIMED_OUT } from "./entity-stream.ts";
 import { Terminations } from "./terminations.ts";
 
 export interface EntityModuleOptions {
@@ -37,12 +38,16 @@ export interface EntityModuleOptions {
   runAction(effect: EffectContent): Promise<unknown>;
   /** Tells the user function what it did wrong. */
   report(message: string): void;
+  /** The user function has not answered in time. */
+  doubt(): void;
 }
 
 /** Beyond the relay timeout, which ends a turn by itself. */
 const TURN_SLACK_MS = 5_000;
-/** Once more where the stream had broken before. */
-const CAST_ATTEMPTS = 2;
+/** Of what nobody waits for, where its stream broke: nothing of it was kept, and the user function may be back. */
+const CAST_RETRY = { attempts: 3, backoff: { type: "exponential", delay: 200 } } as const;
+/** Of a value entity only the last value counts. */
+const VALUE_RETENTION = { events: 1 };
 
 export function defineEntityModule(options: EntityModuleOptions): ServerModule {
   const { served, relayTimeoutMs, relayBufferSize, passivationTimeoutMs, events } = options;
@@ -56,6 +61,7 @@ export function defineEntityModule(options: EntityModuleOptions): ServerModule {
       return await entity.handle(command);
     } catch (error) {
       if (error instanceof TerminatedError) terminations.note(ctx.key, ctx.now());
+      if ((error as Error).message === TIMED_OUT) options.doubt();
       throw error;
     }
   }
@@ -68,24 +74,27 @@ export function defineEntityModule(options: EntityModuleOptions): ServerModule {
     turnTimeoutMs: relayTimeoutMs + TURN_SLACK_MS,
     idleAfterMs: served.passivationTimeoutMs ?? passivationTimeoutMs,
     mailbox: { messages: relayBufferSize },
-    retry: { attempts: CAST_ATTEMPTS },
+    retry: CAST_RETRY,
     init: (_args: unknown, ctx) => ok(open(ctx.key)),
     async handleCall(content: unknown, _from, entity, ctx) {
       const { action, effects, journaled } = await handle(content, entity, ctx);
-      const rest = castEffects(effects, ctx, options, false);
-      const answer = toReply(action, rest);
+      const cause = readCommandContent(content);
+      const rest = castEffects(effects, cause, ctx, options, false);
+      const answer = toReply(action, cause, rest);
       return withJournal(reply(answer, entity), journaled);
     },
     async handleCast(content: unknown, entity, ctx) {
       try {
         const { action, effects, journaled } = await handle(content, entity, ctx);
         const wanted = action.kind === "forward" ? [...effects, asEffect(action.forward)] : effects;
-        const { later } = castEffects(wanted, ctx, options, true);
+        const { later } = castEffects(wanted, readCommandContent(content), ctx, options, true);
         const next = later.length > 0 ? { continue: later } : undefined;
         return withJournal(noreply(entity, next), journaled);
       } catch (error) {
-        if (!(error instanceof CommandFailed) || error.isSpoiled) throw error;
-        noteFailedEffect(options, (content as CommandContent).name, error);
+        if (!(error instanceof CommandFailed)) throw error;
+        if (isWorthRetry(error)) throw new Error(error.message);
+        if (error.isSpoiled) throw error;
+        noteFailedEffect(options, String((Object(content) as Partial<CommandContent>).name), error);
         return noreply(entity);
       }
     },
@@ -98,9 +107,15 @@ export function defineEntityModule(options: EntityModuleOptions): ServerModule {
     journal: {
       async recover(stored) {
         const entity = open(stored.key);
-        await entity.recover(stored);
-        return entity;
+        try {
+          await entity.recover(stored);
+          return entity;
+        } catch (error) {
+          entity.release();
+          throw error;
+        }
       },
+      ...(served.kind === "value" && { retention: VALUE_RETENTION }),
       release: (entity) => entity.release(),
       view: ({ view }) => view,
     },
@@ -109,16 +124,27 @@ export function defineEntityModule(options: EntityModuleOptions): ServerModule {
   return module as unknown as ServerModule;
 }
 
+/** Its stream was of no use, or has broken under it. */
+function isWorthRetry(error: CommandFailed): boolean {
+  return error instanceof TerminatedError || error.message === NOT_SENT;
+}
+
 interface Rest {
   now: EffectContent[];
   later: EffectContent[];
 }
 
 /** Casts what can be cast; what is left is for whoever waits, or for a continuation where nobody does. */
-function castEffects(effects: readonly Effect[], ctx: Context, options: EntityModuleOptions, castsAll: boolean): Rest {
+function castEffects(
+  effects: readonly Effect[],
+  cause: CommandContent,
+  ctx: Context,
+  options: EntityModuleOptions,
+  castsAll: boolean,
+): Rest {
   const rest: Rest = { now: [], later: [] };
   for (const effect of effects) {
-    const content = toEffectContent(effect);
+    const content = toEffectContent(effect, cause);
     if (effect.synchronous && !castsAll) {
       rest.now.push(content);
       continue;
@@ -134,10 +160,10 @@ function castEffects(effects: readonly Effect[], ctx: Context, options: EntityMo
   return rest;
 }
 
-function toReply(action: Handled["action"], { now, later }: Rest): ReplyContent {
+function toReply(action: Handled["action"], cause: CommandContent, { now, later }: Rest): ReplyContent {
   const answer: ReplyContent =
     action.kind === "forward"
-      ? { forward: toEffectContent(action.forward) }
+      ? { forward: toEffectContent(action.forward, cause) }
       : { payload: toBase64(action.payload.value), metadata: toTextEntries(action.metadata) };
   return { ...answer, ...(now.length > 0 && { effects: now }), ...(later.length > 0 && { laterEffects: later }) };
 }

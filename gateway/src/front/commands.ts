@@ -21,7 +21,7 @@ import {
 } from "../entity/command-content.ts";
 import { type RawAction, type RawEffect, readAction, readEffect } from "../entity/dialects.ts";
 import { NOT_SENT } from "../entity/entity.ts";
-import { TERMINATED } from "../entity/entity-stream.ts";
+import { TERMINATED, TIMED_OUT } from "../entity/entity-stream.ts";
 import type { Connection, RemoteMethod } from "../user-function/connection.ts";
 import { codecOf } from "../user-function/wire.ts";
 import { CallFailure, toCallFailure } from "./failures.ts";
@@ -36,6 +36,8 @@ export interface CommandsOptions {
   spec(): Spec | undefined;
   isReachable(): boolean;
   report(message: string): void;
+  /** The user function has not answered in time. */
+  doubt(): void;
 }
 
 export interface CallAnswer {
@@ -67,10 +69,11 @@ export class Commands {
     return this.#inFlight;
   }
 
-  /** `withinMs` unless given is the relay timeout. Rejects with CallFailure. */
-  async run(command: EffectContent, withinMs = this.#options.relayTimeoutMs): Promise<CallAnswer> {
+  /** Within the relay timeout, or `withinMs` where that is less. Rejects with CallFailure. */
+  async run(command: EffectContent, withinMs = Infinity): Promise<CallAnswer> {
+    const endsAt = performance.now() + Math.min(withinMs, this.#options.relayTimeoutMs);
     try {
-      return await this.#count(this.#follow(command, performance.now() + withinMs));
+      return await this.#count(this.#follow(command, endsAt));
     } catch (error) {
       throw toCallFailure(error);
     }
@@ -160,13 +163,15 @@ export class Commands {
     if (!action) throw new CallFailure(status.UNKNOWN, "Unexpected action failure");
     if (action.kind === "failure") throw new CallFailure(status.UNKNOWN, action.description);
     const effects = response.sideEffects.map(readEffect);
-    const [now, later] = [true, false].map((isNow) => effects.filter(({ synchronous }) => synchronous === isNow));
+    const [now = [], later = []] = [true, false].map((isNow) =>
+      effects.filter(({ synchronous }) => synchronous === isNow).map((effect) => toEffectContent(effect, command)),
+    );
     return {
       ...(action.kind === "forward"
-        ? { forward: toEffectContent(action.forward) }
+        ? { forward: toEffectContent(action.forward, command) }
         : { payload: toBase64(action.payload.value), metadata: toTextEntries(action.metadata) }),
-      effects: (now ?? []).map(toEffectContent),
-      laterEffects: (later ?? []).map(toEffectContent),
+      effects: now,
+      laterEffects: later,
     };
   }
 
@@ -174,7 +179,10 @@ export class Commands {
     const { code, message } = error as Partial<ServiceError> & Error;
     this.#options.events.emit("warn", "action.failed", { path, reason: message });
     this.#options.report(`${path}: ${message}`);
-    if (code === status.DEADLINE_EXCEEDED) return new CallFailure(code, "The user function did not answer in time");
+    if (code === status.DEADLINE_EXCEEDED) {
+      this.#options.doubt();
+      return new CallFailure(code, TIMED_OUT);
+    }
     if (code === status.UNAVAILABLE) return new CallFailure(code, "The user function cannot be reached");
     return new CallFailure(status.UNKNOWN, "Unexpected action failure");
   }

@@ -23,7 +23,11 @@ import { addReflection } from "./reflection.ts";
 
 const asTheyAre = (bytes: Buffer) => bytes;
 /** What is gRPC's or HTTP's own, and no metadata of the application. */
-const RESERVED = /^(:|grpc-|te$|content-type$|user-agent$)/;
+const RESERVED =
+  /^(:|grpc-|te$|content-(type|length|encoding)$|user-agent$|(proxy-)?connection$|keep-alive$|transfer-encoding$|upgrade$|http2-settings$)/;
+/** What is larger as a header ends the client's whole connection. Each byte of a text may become three. */
+const MOST_TEXT_BYTES = 4_000;
+const MOST_METADATA_BYTES = 8_000;
 const LONGEST_DEADLINE_MS = 2 ** 31 - 1;
 
 export class GrpcService {
@@ -94,7 +98,7 @@ export class GrpcService {
       callback(null, Buffer.from(payload));
     } catch (error) {
       const { status: code, message } = error as CallFailure;
-      callback({ code: code ?? status.INTERNAL, details: message });
+      callback({ code: code ?? status.INTERNAL, details: cutText(message) });
     }
   }
 }
@@ -116,13 +120,22 @@ function readMetadata(metadata: Metadata): TextEntry[] {
     );
 }
 
-/** Entries that gRPC does not take are left out. */
+/** Entries that gRPC does not take, and those that are too many, are left out. */
 function toMetadata(entries: readonly TextEntry[]): Metadata {
   const metadata = new Metadata();
-  for (const { key, text, bytes } of entries) {
+  let room = MOST_METADATA_BYTES;
+  for (const { key, text = "", bytes } of entries) {
+    room -= key.length + (bytes ?? text).length;
+    if (room < 0) return metadata;
     try {
-      metadata.add(key, bytes === undefined ? (text ?? "") : Buffer.from(bytes, "base64"));
+      const isSent = !RESERVED.test(key.toLowerCase());
+      if (isSent) metadata.add(key, bytes === undefined ? text : Buffer.from(bytes, "base64"));
     } catch {}
   }
   return metadata;
+}
+
+function cutText(text: string): string {
+  const bytes = Buffer.from(text);
+  return bytes.length > MOST_TEXT_BYTES ? `${bytes.toString("utf8", 0, MOST_TEXT_BYTES)}…` : bytes.toString();
 }

@@ -36,6 +36,8 @@ const HTTP_STATUSES: Partial<Record<status, number>> = {
   [status.UNAVAILABLE]: 503,
 };
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 class Refusal extends Error {
   readonly httpStatus: number;
 
@@ -59,7 +61,7 @@ export function createHttpHandler(options: HttpOptions): HttpHandler {
 
 async function answer(request: IncomingMessage, options: HttpOptions): Promise<HttpAnswer> {
   const { method = "GET", headers } = request;
-  const { pathname: path, searchParams: query } = new URL(request.url ?? "/", "http://gateway");
+  const { path, query } = readTarget(request.url ?? "/");
   const probe = headers[PROBE];
   if (probe !== undefined) return answerProbe(String(probe));
   if (path === "/alive") return { contentType: "application/json", body: '{"status":"alive"}' };
@@ -71,7 +73,27 @@ async function answer(request: IncomingMessage, options: HttpOptions): Promise<H
   const payload = toBase64(route.readRequest({ method, path, query, body }));
   const { serviceName, commandName } = route;
   const reply = await options.commands.run({ serviceName, commandName, payload, metadata: [] });
-  return route.printResponse(reply.payload);
+  try {
+    return route.printResponse(reply.payload);
+  } catch (error) {
+    // The request was right, and has been done.
+    throw new Refusal(500, `the response has no JSON: ${(error as Error).message}`);
+  }
+}
+
+/** By hand, for a URL takes `..` for a step and a backslash for a slash: both may be in an entity id. */
+function readTarget(target: string): { path: string; query: URLSearchParams } {
+  const [path = "", ...query] = target.replace(/^https?:\/\/[^/?]*/i, "").split("?");
+  return { path: path || "/", query: new URLSearchParams(query.join("?")) };
+}
+
+/** What was replaced could name another entity. */
+function readUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new JsonError("the body is not UTF-8");
+  }
 }
 
 /** Knative asks whether it is the queue that answers. */
@@ -100,7 +122,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
     if (bytes > MOST_BODY_BYTES) throw new Refusal(413, `a body has at most ${MOST_BODY_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return readUtf8(Buffer.concat(chunks));
 }
 
 function explain(error: Error): [httpStatus: number, text: string] {

@@ -17,6 +17,11 @@ interface Question {
   messageRequest?: keyof Question;
 }
 
+interface Asked {
+  question: Question & { host: string };
+  bytes: Buffer;
+}
+
 const { root } = protobuf.parse(`
   syntax = "proto3";
   message ServerReflectionRequest {
@@ -49,19 +54,28 @@ const VERSIONS = ["v1", "v1alpha"];
 const asTheyAre = (bytes: Buffer) => bytes;
 
 export function addReflection(server: Server, descriptor: Descriptor, services: readonly string[]): void {
-  const handle = (stream: ServerDuplexStream<Buffer, Buffer>) => {
-    stream.on("data", (bytes: Buffer) => void stream.write(answer(bytes, descriptor, services)));
+  const handle = (stream: ServerDuplexStream<Asked, Buffer>) => {
+    stream.on("data", (asked: Asked) => {
+      if (stream.write(answer(asked, descriptor, services))) return;
+      // Who does not read its answers gets no further ones made.
+      stream.pause();
+      stream.once("drain", () => stream.resume());
+    });
     stream.on("end", () => stream.end());
     stream.on("error", () => {});
   };
   for (const version of VERSIONS) {
     const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
-    server.register(path, handle, asTheyAre, asTheyAre, "bidi");
+    server.register(path, handle, asTheyAre, readQuestion, "bidi");
   }
 }
 
-function answer(bytes: Buffer, descriptor: Descriptor, services: readonly string[]): Buffer {
-  const question = Request.decode(bytes) as unknown as Question & { host: string };
+/** Throws where the bytes are no question: that ends the stream they came on. */
+function readQuestion(bytes: Buffer): Asked {
+  return { question: Request.decode(bytes) as unknown as Asked["question"], bytes };
+}
+
+function answer({ question, bytes }: Asked, descriptor: Descriptor, services: readonly string[]): Buffer {
   const response = {
     validHost: question.host,
     originalRequest: bytes,

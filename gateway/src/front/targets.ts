@@ -16,6 +16,9 @@ export interface Target {
   command?: CommandContent;
 }
 
+/** Forwards and side effects that go round would never end. */
+const MOST_HOPS = 100;
+
 /** Nothing takes the command, or it cannot be read. */
 export class TargetError extends Error {
   override name = "TargetError";
@@ -23,14 +26,23 @@ export class TargetError extends Error {
 
 /** Throws TargetError. */
 export function findTarget(spec: Spec | undefined, effect: EffectContent): Target {
-  const { serviceName, commandName, payload, metadata } = effect;
+  const { serviceName, commandName, payload, metadata, hops = 0 } = effect;
+  if (hops > MOST_HOPS) {
+    throw new TargetError(`${serviceName}.${commandName} has come through more than ${MOST_HOPS} other commands`);
+  }
   const served = spec?.services.get(serviceName);
   if (!served) throw new TargetError(`Service [${serviceName}] unknown`);
   const method = served.methods.get(commandName);
   if (!method) throw new TargetError(`Service [${serviceName}] has no command [${commandName}]`);
   if (served.kind === "action") return { served, method };
   const entityId = readId(method, Buffer.from(payload, "base64"));
-  const command = { name: commandName, payload, entityId, ...(metadata.length > 0 && { metadata }) };
+  const command = {
+    name: commandName,
+    payload,
+    entityId,
+    ...(metadata.length > 0 && { metadata }),
+    ...(hops > 0 && { hops }),
+  };
   return { served, method, pid: pidOf(served.module, entityId), command };
 }
 

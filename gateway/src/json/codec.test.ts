@@ -137,6 +137,12 @@ test("what is none of the message is a JsonError that names the field", () => {
     [{ took: "1" }, /took/],
     [{ any: { "@type": "x/t.Absent" } }, /t\.Absent/],
     [{ absent: 1 }, /absent/],
+    [{ aText: "\ud800" }, /aText/],
+    [{ big: "9".repeat(1_000_000) }, /big/],
+    ...["number", "ratio", "at", "took", "big", "isOn", "raw", "mask"].map((name): [object, RegExp] => [
+      { [name]: { toString: 1, valueOf: 1 } },
+      new RegExp(name),
+    ]),
   ];
   for (const [json, where] of bad) {
     const isNamed = (error: unknown) => error instanceof JsonError && where.test(error.message);
@@ -169,5 +175,6 @@ test("a map is an object, an enum a name, and what is optional is there when it 
   const json = { someCounts: { x: "1" }, color: "GREEN", nested: { five: empty }, b: 0, children: [empty] };
   assert.deepEqual(print(json), json);
   assert.deepEqual(print({ color: 1 }), { ...empty, color: "GREEN" });
-  assert.throws(() => print({ color: "BLUE" }), JsonError);
+  for (const color of ["BLUE", "toString", 2 ** 40]) assert.throws(() => print({ color }), JsonError);
+  assert.throws(() => print({ a: "x", b: 1 }), /b and a exclude each other/);
 });

@@ -100,7 +100,10 @@ export function readMessage(type: protobuf.Type, json: unknown, path = ""): obje
     const where = path ? `${path}.${name}` : name;
     if (!field) throw new JsonError(`${where} is no field of ${type.fullName.slice(1)}`);
     const isNull = value === null && !(field.resolvedType?.fullName === ".google.protobuf.Value");
-    if (!isNull) message[field.name] = readField(field, value, where);
+    if (isNull) continue;
+    const rival = field.partOf?.oneof.find((other) => other !== field.name && Object.hasOwn(message, other));
+    if (rival) throw new JsonError(`${where} and ${toCamelCase(rival)} exclude each other`);
+    message[field.name] = readField(field, value, where);
   }
   return message;
 }
@@ -129,7 +132,7 @@ function readMap({ fields }: protobuf.Type, value: unknown, path: string): Field
 function readValue({ type, resolvedType }: protobuf.Field, value: unknown, path: string): unknown {
   if (resolvedType instanceof protobuf.Type) return readMessage(resolvedType, value, path);
   if (resolvedType instanceof protobuf.Enum) return readEnum(resolvedType, value, path);
-  if (type === "string") return check(typeof value === "string", value, path, "a text");
+  if (type === "string") return check(typeof value === "string" && value.isWellFormed(), value, path, "a text");
   if (type === "bytes") return readBytes(value, path);
   if (type === "bool") {
     return check(typeof value === "boolean" || value === "true" || value === "false", value, path, "true or false") ===
@@ -144,7 +147,8 @@ function readValue({ type, resolvedType }: protobuf.Field, value: unknown, path:
 function readEnum({ name, values, valuesById }: protobuf.Enum, value: unknown, path: string): number {
   if (typeof value === "string" && Object.hasOwn(values, value)) return values[value] as number;
   const number = typeof value === "string" && value !== "" ? Number(value) : value;
-  if (typeof number === "number" && Number.isInteger(number) && (typeof value === "number" || number in valuesById)) {
+  const isWhole = typeof number === "number" && (number | 0) === number;
+  if (isWhole && (typeof value === "number" || number in valuesById)) {
     return number;
   }
   throw new JsonError(`${path} must be a ${name}: ${Object.keys(values).join(", ")}`);
@@ -157,7 +161,7 @@ function readBytes(value: unknown, path: string): Buffer {
 
 function readLong(type: string, value: unknown, path: string): string {
   const what = UNSIGNED_TYPES.has(type) ? "a whole number of 64 bits from 0" : "a whole number of 64 bits";
-  const isText = typeof value === "string" && /^-?\d+$/.test(value);
+  const isText = typeof value === "string" && /^-?\d{1,20}$/.test(value);
   check(isText || Number.isSafeInteger(value), value, path, what);
   const number = BigInt(value as string | number);
   const isRight = UNSIGNED_TYPES.has(type)
@@ -167,20 +171,16 @@ function readLong(type: string, value: unknown, path: string): string {
 }
 
 function readNumber(type: string, value: unknown, path: string): number {
-  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  const isNamed = value === "NaN" || value === "Infinity" || value === "-Infinity";
+  const given = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  const number = typeof given === "number" ? given : undefined;
   if (!INTEGER_TYPES.has(type)) {
-    return check(
-      typeof number === "number" && (isNamed || Number.isFinite(number)),
-      number,
-      path,
-      "a number",
-    ) as number;
+    const isNamed = value === "NaN" || value === "Infinity" || value === "-Infinity";
+    return check(isNamed || Number.isFinite(number), number, path, "a number") as number;
   }
   const isUnsigned = UNSIGNED_TYPES.has(type);
-  const wrapped = isUnsigned ? Number(number) >>> 0 : Number(number) | 0;
   const what = isUnsigned ? "a whole number of 32 bits from 0" : "a whole number of 32 bits";
-  return check(typeof number === "number" && wrapped === number, number, path, what) as number;
+  const isWhole = number !== undefined && (isUnsigned ? number >>> 0 : number | 0) === number;
+  return check(isWhole, number, path, what) as number;
 }
 
 function check(isRight: boolean, value: unknown, path: string, what: string): unknown {

@@ -5,6 +5,8 @@ import { DescriptorError } from "../descriptor/descriptor.ts";
 export interface PathTemplate {
   /** The values of the fields that the path names, by the field's path; undefined where the path is another. */
   match(path: string): Map<string, string> | undefined;
+  /** The paths of the fields that it names. */
+  fields: readonly string[];
   /** Of two templates that match the one with more of these is meant. */
   literals: number;
 }
@@ -30,6 +32,7 @@ export function compileTemplate(template: string): PathTemplate {
   const literals = segments.filter((segment) => !segment.startsWith("{") && !segment.includes("*")).length;
   return {
     literals,
+    fields: fields.map(({ field }) => field),
     match(given) {
       const found = regex.exec(given);
       return found ? readFields(fields, found.slice(1)) : undefined;

@@ -44,6 +44,8 @@ interface Entry {
 type Fields = Record<string, unknown>;
 
 const HTTP_BODY = ".google.api.HttpBody";
+/** As deep as protobuf's own readers go. */
+const DEEPEST = 100;
 
 export class JsonRoutes {
   readonly #entries: Entry[] = [];
@@ -100,6 +102,7 @@ function createRoute(
 ): JsonRoute {
   const bodyField = rule.body && rule.body !== "*" ? requireField(input, rule.body) : undefined;
   const responseField = rule.responseBody ? requireField(output, rule.responseBody) : undefined;
+  for (const path of template.fields) requirePath(input, path);
   return {
     serviceName,
     commandName,
@@ -132,6 +135,15 @@ function requireField(type: protobuf.Type, name: string): protobuf.Field {
   return field;
 }
 
+/** The field of a path such as `item.name`. Throws JsonError. */
+function requirePath(type: protobuf.Type, path: string): protobuf.Field {
+  const [name = "", ...rest] = path.split(".");
+  const field = requireField(type, name);
+  if (rest.length === 0) return field;
+  if (!isMessage(field) || field.repeated) throw new JsonError(`${path}: ${name} has no fields`);
+  return requirePath(field.resolvedType as protobuf.Type, rest.join("."));
+}
+
 /** Sets a field by its path, such as `item.name`. */
 function put(type: protobuf.Type, message: Fields, path: string, values: readonly string[]): void {
   const [name = "", ...rest] = path.split(".");
@@ -148,9 +160,20 @@ function put(type: protobuf.Type, message: Fields, path: string, values: readonl
 
 /** No body is an empty message. Throws JsonError. */
 function parse(body: string): unknown {
+  const json = parseText(body.trim() === "" ? "{}" : body);
+  if (isDeeper(json, DEEPEST)) throw new JsonError(`the body has more than ${DEEPEST} levels`);
+  return json;
+}
+
+function parseText(text: string): unknown {
   try {
-    return body.trim() === "" ? {} : JSON.parse(body);
+    return JSON.parse(text);
   } catch (error) {
     throw new JsonError(`the body is not JSON: ${(error as Error).message}`);
   }
+}
+
+function isDeeper(json: unknown, levels: number): boolean {
+  if (typeof json !== "object" || json === null) return false;
+  return levels === 0 || Object.values(json).some((one) => isDeeper(one, levels - 1));
 }

@@ -50,7 +50,8 @@ function printTimestamp(_type: protobuf.Type, { seconds, nanos }: Fields): strin
 }
 
 function readTimestamp(_type: protobuf.Type, json: unknown, path: string): object {
-  const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(String(json));
+  const text = typeof json === "string" ? json : "";
+  const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
   const ms = Date.parse(`${found?.[1]}${found?.[3]}`);
   if (!found || Number.isNaN(ms)) throw new JsonError(`${path} must be a time like 2026-01-31T12:00:00Z`);
   return { seconds: String(ms / 1_000), nanos: Number((found[2] ?? "").padEnd(9, "0")) };
@@ -63,7 +64,8 @@ function printDuration(_type: protobuf.Type, { seconds, nanos }: Fields): string
 }
 
 function readDuration(_type: protobuf.Type, json: unknown, path: string): object {
-  const [, sign = "", seconds, fraction = ""] = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(String(json)) ?? [];
+  const text = typeof json === "string" ? json : "";
+  const [, sign = "", seconds, fraction = ""] = /^(-?)(\d{1,12})(?:\.(\d{1,9}))?s$/.exec(text) ?? [];
   if (seconds === undefined) throw new JsonError(`${path} must be a duration like 1.5s`);
   const factor = sign ? -1 : 1;
   return { seconds: String(factor * Number(seconds)), nanos: factor * Number(fraction.padEnd(9, "0")) };

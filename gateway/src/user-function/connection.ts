@@ -54,7 +54,7 @@ const asTheyAre = (bytes: Buffer) => bytes;
 
 export class Connection {
   readonly #address: string;
-  readonly #first: Client;
+  #first: Client;
   #channels: Channel[] = [];
   #isClosed = false;
   #lost: Promise<void> | undefined;
@@ -87,7 +87,7 @@ export class Connection {
     // It comes in every case, once.
     stream.once("status", () => {
       channel.streams -= 1;
-      if (channel.streams === 0 && !this.#channels.includes(channel)) channel.client.close();
+      if (channel.streams === 0) this.#retire(channel);
     });
     return stream;
   }
@@ -96,6 +96,15 @@ export class Connection {
   renew(): void {
     for (const { client, streams } of this.#channels) if (streams === 0) client.close();
     this.#channels = [];
+  }
+
+  /** Nothing comes over the connections any more, though none has ended: new ones are made. */
+  reset(): void {
+    if (this.#isClosed) return;
+    const before = this.#first;
+    this.#first = this.#connect();
+    this.renew();
+    before.close();
   }
 
   /** Resolves when there is no connection for unary questions, now or later. */
@@ -129,6 +138,14 @@ export class Connection {
     return channel;
   }
 
+  /** Closes a channel that has no streams, unless it is the last one that takes new ones. */
+  #retire(channel: Channel): void {
+    const others = this.#channels.filter((other) => other !== channel);
+    if (others.length === 0 && this.#channels.length > 0) return;
+    this.#channels = others;
+    channel.client.close();
+  }
+
   #connect(): Client {
     return new Client(this.#address, credentials.createInsecure(), OPTIONS);
   }
@@ -141,4 +158,9 @@ export function isUnimplemented(error: unknown): boolean {
 /** The answer, or the question, is larger than is taken. */
 export function isTooLarge(error: unknown): boolean {
   return (error as { code?: number }).code === status.RESOURCE_EXHAUSTED;
+}
+
+/** It was not answered in time. */
+export function isLate(error: unknown): boolean {
+  return (error as { code?: number }).code === status.DEADLINE_EXCEEDED;
 }

@@ -10,6 +10,9 @@ export type Step =
   | { forward: string; service?: string }
   | { effect: string; service?: string; script?: Step[]; isSync?: boolean }
   | { fail: string; restarts?: boolean }
+  /** The same command again, to itself. */
+  | { again: "forward" | "effect" }
+  | { metadata: Record<string, string> }
   | { waitMs: number }
   | { misbehave: Misdeed };
 

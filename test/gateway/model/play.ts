@@ -34,10 +34,19 @@ interface Deeds {
   failure: { description: string; restart: boolean } | undefined;
   forward: object | undefined;
   effects: object[];
+  metadata: Record<string, string>;
 }
 
 export async function play(steps: readonly Step[], id: number, state: ModelState, stage: Stage): Promise<void> {
-  const deeds: Deeds = { events: [], value: undefined, failure: undefined, forward: undefined, effects: [] };
+  const { dialect } = stage;
+  const deeds: Deeds = {
+    events: [],
+    value: undefined,
+    failure: undefined,
+    forward: undefined,
+    effects: [],
+    metadata: {},
+  };
   for (const step of steps) {
     if ("emit" in step) deeds.events.push(step.emit);
     if ("set" in step) deeds.value = { text: step.set };
@@ -47,6 +56,12 @@ export async function play(steps: readonly Step[], id: number, state: ModelState
       const command = toCommand(step.effect, step.service, step.script ?? []);
       deeds.effects.push({ ...command, synchronous: step.isSync ?? false });
     }
+    if ("again" in step) {
+      const command = toCommand(state.entity, dialect === "event-sourced" ? "model.Model" : "model.Act", steps);
+      if (step.again === "forward") deeds.forward = command;
+      else deeds.effects.push(command);
+    }
+    if ("metadata" in step) deeds.metadata = step.metadata;
     if ("waitMs" in step) await sleep(step.waitMs);
     if ("misbehave" in step && !misbehave(step.misbehave, id, state, stage)) return;
   }
@@ -59,7 +74,12 @@ function toCommand(id: string, service = "model.Two", script: readonly Step[]): 
   return { serviceName: service, commandName, payload: { type_url: "type.googleapis.com/model.Request", value } };
 }
 
-function toAnswer({ events, value, failure, forward, effects }: Deeds, id: number, state: ModelState, stage: Stage) {
+function toAnswer(
+  { events, value, failure, forward, effects, metadata }: Deeds,
+  id: number,
+  state: ModelState,
+  stage: Stage,
+) {
   const { dialect, snapshotEvery } = stage;
   if (failure && dialect === "lightbend") return { failure: { commandId: id, ...failure } };
   if (failure) return { reply: { commandId: id, clientAction: { failure } } };
@@ -69,7 +89,8 @@ function toAnswer({ events, value, failure, forward, effects }: Deeds, id: numbe
   const isCrossed = Math.floor(before / snapshotEvery) < Math.floor(state.sequence / snapshotEvery);
   const journaled = { events: events.map(any), ...(isCrossed && { snapshot: any(state.text) }) };
   if (dialect === "lightbend") return { reply: { commandId: id, payload: any(state.text), ...journaled } };
-  const clientAction = forward ? { forward } : { reply: { payload: any(state.text) } };
+  const entries = Object.entries(metadata).map(([key, stringValue]) => ({ key, stringValue }));
+  const clientAction = forward ? { forward } : { reply: { payload: any(state.text), metadata: { entries } } };
   const stateAction = value && (value.text === null ? { delete: {} } : { update: { value: any(value.text) } });
   const kept = dialect === "value" ? { stateAction } : journaled;
   return { reply: { commandId: id, clientAction, sideEffects: effects, ...kept } };
