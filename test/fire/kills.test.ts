@@ -9,7 +9,7 @@ import { WorkerKiller } from "../tools/worker-killer.ts";
 
 /** How long the load lasts; `npm run soak` asks for more. */
 const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 5);
-const LEAST_KILLS = 3;
+const LEAST_KILLS = 2;
 const TTL_MS = 2_000;
 /** A death is found within 4/3 of a TTL; the rest is for a machine that has much else to do. */
 const STUCK_MS = 5 * TTL_MS;

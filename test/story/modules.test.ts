@@ -27,6 +27,7 @@ test("the samples and the supervisor are what a cluster has to offer", async () 
   const samples = [
     "account",
     "accumulator",
+    "cart",
     "frontier",
     "game-room",
     "pool",

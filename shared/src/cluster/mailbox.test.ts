@@ -30,7 +30,7 @@ test("a script with other text, another number of keys, or none at all is refuse
 
 test("every script is assembled whole, with its flags", () => {
   const scripts = Object.values(loadScripts(readPublishedLua()));
-  assert.equal(scripts.length, 27);
+  assert.equal(scripts.length, 28);
   for (const { name, source } of scripts) {
     assert.doesNotMatch(source, /^--@/m, `${name} has an include that was not found`);
     const adds = ["enqueue", "import", "start"].includes(name);
