@@ -13,7 +13,7 @@ type Truthy<T> = Exclude<T, false | 0 | "" | null | undefined>;
 
 /** A fact that throws is not true yet; its last error is the cause of the failure. */
 export async function until<T>(fact: () => T | Promise<T>, patience: Patience): Promise<Truthy<T>> {
-  const { withinMs, everyMs = 20, what = String(fact) } = patience;
+  const { withinMs, everyMs = 50, what = String(fact) } = patience;
   const endsAt = performance.now() + withinMs;
   let cause: unknown;
   while (true) {

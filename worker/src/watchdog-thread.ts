@@ -4,25 +4,12 @@ import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
-import { evictSession } from "@genserverless/shared/cluster/eviction.ts";
-import { readPublishedLua } from "@genserverless/shared/cluster/mailbox.ts";
-import type { Pid } from "@genserverless/shared/process/pid.ts";
-import { RedisLink } from "@genserverless/shared/redis/connection.ts";
-import { Keys } from "@genserverless/shared/redis/keys.ts";
-import { loadScripts } from "@genserverless/shared/redis/scripts.ts";
-import { Events } from "@genserverless/shared/service/events.ts";
-import { CURRENT_TURN, type WatchdogData } from "./watchdog.ts";
+import { type Blocked, CURRENT_TURN, type WatchdogData } from "./watchdog-data.ts";
 
 const { cluster, name, pulse, limitMs } = workerData as WatchdogData;
 const LOOK_MS = 50;
 const ASK_MS = 500;
 const GOODBYE_MS = 2_000;
-
-interface Blocked {
-  pid: Pid | undefined;
-  messageId: string;
-  stack: string;
-}
 
 let session = "";
 parentPort?.on("message", (next: string) => {
@@ -63,6 +50,12 @@ async function end(): Promise<void> {
   process.kill(process.pid, "SIGKILL");
 }
 
+/** What it takes is loaded only now: most nodes never need it, and boot faster without. */
+async function sayGoodbye(blocked: Blocked | undefined): Promise<void> {
+  const { blameAndEvict } = await import("./watchdog-goodbye.ts");
+  await blameAndEvict({ cluster, name, session, silenceMs: GOODBYE_MS }, blocked);
+}
+
 /** Stops the blocked code for a moment and reads its stack and its turn. */
 function ask(): Promise<Blocked> {
   return new Promise((resolve) => {
@@ -81,7 +74,7 @@ function ask(): Promise<Blocked> {
       const expression = `globalThis[Symbol.for("${CURRENT_TURN}")]()`;
       inspector.post("Debugger.evaluateOnCallFrame", { callFrameId, expression }, (_, answer) => {
         const text = String(answer?.result.value ?? "");
-        const turn = text ? (JSON.parse(text) as { pid: Pid; messageId: string }) : undefined;
+        const turn = text ? (JSON.parse(text) as Pick<Blocked, "pid" | "messageId">) : undefined;
         resolve({
           pid: turn?.pid,
           messageId: turn?.messageId ?? "",
@@ -93,24 +86,4 @@ function ask(): Promise<Blocked> {
     inspector.post("Debugger.enable");
     inspector.post("Debugger.pause");
   });
-}
-
-/** Blames the message and gives the session's processes away, over a connection of its own. */
-async function sayGoodbye(blocked: Blocked | undefined): Promise<void> {
-  const link = new RedisLink({
-    url: cluster.redisUrl,
-    name: `${name}:watchdog`,
-    scripts: loadScripts(readPublishedLua()),
-    events: new Events(),
-    silenceMs: GOODBYE_MS,
-  });
-  const keys = new Keys(cluster.keyPrefix, cluster.partitions);
-  await link.start();
-  let isNamed = false;
-  if (blocked?.pid) {
-    const partition = keys.partitionOf(blocked.pid);
-    const args = [keys.base(partition), blocked.pid, session, blocked.messageId, blocked.stack];
-    isNamed = (await link.run<number>("blame", [keys.process(partition, blocked.pid)], args)) === 1;
-  }
-  await evictSession(link, keys, session, { blameless: isNamed });
 }

@@ -11,19 +11,10 @@ import { Worker as Thread } from "node:worker_threads";
 import type { ClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { currentTurn } from "./current-turn.ts";
+import { CURRENT_TURN, type WatchdogData } from "./watchdog-data.ts";
 
 const MOST_BLOCKED_MS = 4_000;
 const PULSE_MS = 100;
-
-/** How the watchdog's thread asks, in the blocked code's own context, which turn it is in. */
-export const CURRENT_TURN = "genserverless.currentTurn";
-
-export interface WatchdogData {
-  cluster: ClusterSettings;
-  name: string;
-  pulse: SharedArrayBuffer;
-  limitMs: number;
-}
 
 export class Watchdog implements Part {
   readonly #data: WatchdogData;

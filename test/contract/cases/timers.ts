@@ -108,16 +108,16 @@ export const timers: Case[] = [
       await letPass(driver, 110);
       const cancels = ["s", "o", "a"].map((name) => ({ do: "cancel" as const, name }));
       await driver.resume(pid);
-      await driver.until(async () => assert.ok((await countOf("all")) >= 5));
+      // Five or more were missed. Where turns are slow more are, and the differences only grow.
+      await driver.until(async () => {
+        const notes = ((await notesOf(driver, pid)) as unknown[][]).map(([, noted]) => noted);
+        const [skip = 0, once = 0, all = 0] = ["skip", "once", "all"].map(
+          (message) => notes.filter((noted) => noted === message).length,
+        );
+        assert.ok(all >= once + 3, `${all} of all, ${once} of once`);
+        assert.ok(once > skip, `${once} of once, ${skip} of skip`);
+      });
       await order(driver, pid, ...cancels);
-      const [skip, once, all] = await Promise.all(["skip", "once", "all"].map(countOf));
-      assert.ok(Number(all) >= Number(once) + 3, `${all} of all, ${once} of once`);
-      assert.ok(Number(once) > Number(skip), `${once} of once, ${skip} of skip`);
-
-      async function countOf(message: string): Promise<number> {
-        const notes = (await notesOf(driver, pid)) as unknown[][];
-        return notes.filter(([, noted]) => noted === message).length;
-      }
     },
   },
   {
