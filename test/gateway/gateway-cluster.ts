@@ -54,6 +54,15 @@ export class GatewayCluster {
     return model;
   }
 
+  /** A user function, and a gateway that serves it and waits 3 s for its answers. */
+  async startServed(): Promise<{ model: Child; gateway: Gateway }> {
+    const port = await findFreePort();
+    const model = await this.startModel(port);
+    const gateway = await this.startGateway(port, { RELAY_TIMEOUT_MS: "3000" });
+    await gateway.untilOpen();
+    return { model, gateway };
+  }
+
   /** Any program of the tree; it may not be up yet. */
   async startProgram(name: string, script: string, args: string[] = [], env: Env = {}): Promise<Child> {
     const child = this.#add(name, join(ROOT, script), env, args);

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { findFreePort } from "@genserverless/local/ports.ts";
 import { status } from "@grpc/grpc-js";
 import { assertNoChildLeft, type Child } from "../tools/child.ts";
 import { until } from "../tools/until.ts";
@@ -17,10 +16,7 @@ let gateway: Gateway;
 
 before(async () => {
   await world.start();
-  const port = await findFreePort();
-  model = await world.startModel(port);
-  gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "3000" });
-  await gateway.untilOpen();
+  ({ model, gateway } = await world.startServed());
 });
 after(async () => {
   await world.stop();

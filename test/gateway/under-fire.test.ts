@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { request as requestHttp } from "node:http";
 import { after, before, test } from "node:test";
-import { findFreePort } from "@genserverless/local/ports.ts";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { assertNoChildLeft, type Child } from "../tools/child.ts";
 import { until } from "../tools/until.ts";
@@ -18,10 +17,7 @@ let gateway: Gateway;
 
 before(async () => {
   await world.start();
-  const port = await findFreePort();
-  model = await world.startModel(port);
-  gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "3000" });
-  await gateway.untilOpen();
+  ({ model, gateway } = await world.startServed());
 });
 after(async () => {
   await world.stop();

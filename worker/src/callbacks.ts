@@ -12,6 +12,7 @@ import {
   failWith,
   failWithTimeout,
   invoke,
+  isThenable,
   readTurn,
   type TurnResult,
 } from "genserverless/runtime/turn.ts";
@@ -163,10 +164,6 @@ export class Callbacks {
       if (this.#isAbandoned) this.#endOne(new TurnGivenUp(LOST));
     });
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 async function isPendingAfter(promise: Promise<unknown>, ms: number): Promise<boolean> {

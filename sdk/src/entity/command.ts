@@ -4,6 +4,7 @@ import type { Context } from "../contract.ts";
 import { CommandFailed, type EmittedEvent, type Journaled, withJournal } from "../journaled.ts";
 import { isReturn, noreply, type Return, reply } from "../returns.ts";
 import { MOST_EVENTS, MOST_STATE_BYTES } from "../runtime/limits.ts";
+import { isThenable } from "../runtime/turn.ts";
 import { TooManyEventsError, TurnEndedError } from "../runtime/turn-errors.ts";
 import type { CommandHandler, EntityContext, EntityState } from "./entity-types.ts";
 import type { Folding } from "./folding.ts";
@@ -124,8 +125,4 @@ class Command {
     const isDue = this.#folding.isSnapshotDue(this.#before.sequence, sequence);
     return { events: this.#events, ...(isDue && { snapshot: { state: value } }) };
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

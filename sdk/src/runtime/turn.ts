@@ -77,6 +77,11 @@ class Failed extends Error {
   }
 }
 
+/** Whether a callback is not done with what it has returned: any promise, also another realm's. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
 /** Starts a callback. What is returned may be a promise; `readTurn` takes what it settles to. */
 export function invoke(
   module: ServerModule,
