@@ -1,0 +1,262 @@
+/**
+ * Makes checkouts into builds, and knows what became of each.
+ *
+ *     nothing ──ask──► building ──► ready     kept until it is deleted
+ *        ▲                 │
+ *        │                 └──────► failed    kept with its reason; asked for again, it is built again
+ *        └── a kill of the service
+ *
+ * One build of a project at a time, a few at once in all. What is being built lies in `work`, and becomes a build by one
+ * rename; a kill leaves nothing behind that anybody could take for one.
+ */
+
+import { execFile } from "node:child_process";
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Events } from "@genserverless/shared/service/events.ts";
+import type { Manifest } from "../manifest/manifest.ts";
+import { Problem } from "../problems.ts";
+import type { Sandboxes } from "../sandbox/sandboxes.ts";
+import type { Checkout, Checkouts } from "../source/checkouts.ts";
+import { COMMIT, PROJECT } from "../source/repository.ts";
+import { type DataDir, readJson } from "../store/data-dir.ts";
+import type { Projects } from "../store/projects.ts";
+import { Turnstile } from "../store/turnstile.ts";
+import { BuildLog } from "./build-log.ts";
+import { BuildFailure, type FailureCode } from "./failure.ts";
+import { buildGo } from "./go-build.ts";
+import { buildNode } from "./node-build.ts";
+
+const run = promisify(execFile);
+
+export interface Build {
+  id: string;
+  project: string;
+  commit: string;
+  status: "building" | "ready" | "failed";
+  /** Of a build that failed. */
+  reason?: { code: FailureCode; message: string };
+  durationMs?: number;
+}
+
+/** As it lies on the disk. */
+interface KeptBuild {
+  build: Build;
+  checkout: Checkout;
+}
+
+interface Running {
+  build: Build;
+  log: BuildLog;
+  cancel: AbortController;
+  done: Promise<void>;
+}
+
+export interface BuildsOptions {
+  dataDir: DataDir;
+  projects: Projects;
+  checkouts: Checkouts;
+  sandboxes: Sandboxes;
+  events: Events;
+  atOnce: number;
+  mostBytes: number;
+  allowsScripts: boolean;
+  npmRegistry: string | undefined;
+}
+
+export class Builds {
+  readonly #options: BuildsOptions;
+  readonly #turnstile: Turnstile;
+  readonly #running = new Map<string, Running>();
+  readonly #manifests = new Map<string, Manifest>();
+
+  constructor(options: BuildsOptions) {
+    this.#options = options;
+    this.#turnstile = new Turnstile(options.atOnce);
+  }
+
+  /** Begins to build, unless it is built or being built. Throws `unknown_project`, `unknown_checkout`. */
+  async begin(project: string, commit: string): Promise<Build> {
+    const id = nameBuild(project, commit);
+    const { projects, checkouts, dataDir } = this.#options;
+    const { uid } = projects.get(project);
+    const known = this.#running.get(id)?.build ?? (await this.#readKept("builds", project, commit))?.build;
+    if (known) return known;
+    const checkout = await checkouts.find(project, commit);
+    if (!checkout) throw new Problem("unknown_checkout", `${project} has no checkout of ${commit}; ask for it first`);
+    const work = await dataDir.makeWork(0o711);
+    // Another request may have been faster.
+    const begun = this.#running.get(id);
+    if (begun) {
+      await dataDir.remove(work);
+      return begun.build;
+    }
+    const build: Build = { id, project, commit, status: "building" };
+    const log = new BuildLog(join(work, "build.log"));
+    const cancel = new AbortController();
+    const done = this.#turnstile.pass(project, () =>
+      this.#build({ build, checkout, uid, work, log, signal: cancel.signal }),
+    );
+    this.#running.set(id, { build, log, cancel, done });
+    return build;
+  }
+
+  /** Throws `unknown_build`. */
+  async find(id: string): Promise<Build> {
+    const { project, commit } = readBuildId(id);
+    const running = this.#running.get(id);
+    if (running) return running.build;
+    const kept =
+      (await this.#readKept("builds", project, commit)) ?? (await this.#readKept("failures", project, commit));
+    if (!kept) throw new Problem("unknown_build", `nothing is known of a build ${id}; ask for it`);
+    return kept.build;
+  }
+
+  /** What goes on now; undefined where the build is not under way. */
+  findLog(id: string): BuildLog | undefined {
+    return this.#running.get(id)?.log;
+  }
+
+  /** Where the log of a build that has ended lies. */
+  logFile(build: Build): string {
+    const kind = build.status === "ready" ? "builds" : "failures";
+    return join(this.#options.dataDir.kept(kind, build.project, build.commit), "build.log");
+  }
+
+  /** The manifest of a build that is ready. Throws `unknown_build`. */
+  async readManifest(project: string, commit: string): Promise<Manifest> {
+    const id = nameBuild(project, commit);
+    const known = this.#manifests.get(id);
+    if (known) return known;
+    const kept = await this.#readKept("builds", project, commit);
+    if (!kept) throw new Problem("unknown_build", `${project} has no build of ${commit}`);
+    this.#manifests.set(id, kept.checkout.manifest);
+    return kept.checkout.manifest;
+  }
+
+  /** The files of a build. */
+  tree(project: string, commit: string): string {
+    return join(this.#options.dataDir.kept("builds", project, commit), "tree");
+  }
+
+  async delete(project: string, commit: string): Promise<void> {
+    const id = nameBuild(project, commit);
+    const running = this.#running.get(id);
+    running?.cancel.abort();
+    await running?.done;
+    this.#manifests.delete(id);
+    for (const kind of ["builds", "failures", "checkouts"] as const) {
+      await this.#options.dataDir.remove(this.#options.dataDir.kept(kind, project, commit));
+    }
+  }
+
+  /** Ends the builds of a project, and forgets what it knows of it. */
+  async deleteProject(project: string): Promise<void> {
+    const mine = [...this.#running.values()].filter(({ build }) => build.project === project);
+    for (const { cancel } of mine) cancel.abort();
+    await Promise.all(mine.map(({ done }) => done));
+    for (const id of this.#manifests.keys()) if (id.startsWith(`${project}@`)) this.#manifests.delete(id);
+  }
+
+  /** Throws away whatever is half done. */
+  async stop(): Promise<void> {
+    const all = [...this.#running.values()];
+    for (const { cancel } of all) cancel.abort();
+    await Promise.all(all.map(({ done }) => done));
+  }
+
+  #readKept(kind: "builds" | "failures", project: string, commit: string): Promise<KeptBuild | undefined> {
+    return readJson(join(this.#options.dataDir.kept(kind, project, commit), "build.json"));
+  }
+
+  /** Never rejects: whatever goes wrong is the build's reason. */
+  async #build(making: Making): Promise<void> {
+    const { build, checkout, work, log, signal } = making;
+    const { project, commit, id } = build;
+    const { dataDir, events } = this.#options;
+    const startedAt = performance.now();
+    const reason = await this.#make(making).then(() => undefined, toFailure);
+    const durationMs = Math.round(performance.now() - startedAt);
+    const status = reason ? ("failed" as const) : ("ready" as const);
+    log.append(reason ? `failed: ${reason.code}: ${reason.message}` : `ready after ${durationMs} ms`);
+    await log.close();
+    Object.assign(build, {
+      status,
+      durationMs,
+      ...(reason && { reason: { code: reason.code, message: reason.message } }),
+    });
+    try {
+      if (reason) await dataDir.remove(join(work, "tree"));
+      const kept: KeptBuild = { build, checkout };
+      await writeFile(join(work, "build.json"), JSON.stringify(kept));
+      if (signal.aborted) await dataDir.remove(work);
+      else await dataDir.keep(work, reason ? "failures" : "builds", project, commit);
+      const past = reason
+        ? undefined
+        : [dataDir.kept("failures", project, commit), dataDir.kept("checkouts", project, commit)];
+      for (const path of past ?? []) await dataDir.remove(path);
+    } finally {
+      this.#running.delete(id);
+      log.finish();
+    }
+    events.emit(reason ? "warn" : "info", `build.${status}`, { project, commit, durationMs, ...reason });
+  }
+
+  async #make({ build, checkout, uid, work, log, signal }: Making): Promise<void> {
+    const { dataDir, sandboxes, allowsScripts, npmRegistry, mostBytes } = this.#options;
+    const { project, commit } = build;
+    const { runtime } = checkout.manifest;
+    log.append(`building ${project} at ${commit} for ${runtime}`);
+    const tree = join(work, "tree");
+    const from = join(dataDir.kept("checkouts", project, commit), "tree");
+    await mkdir(tree);
+    await cp(from, tree, { recursive: true, verbatimSymlinks: true });
+    const { hasUsers } = sandboxes.isolation;
+    if (hasUsers) await run("chown", ["-R", "-h", `${uid}:${uid}`, tree]);
+    const options = { sandboxes, log, tree, uid, manifest: checkout.manifest, allowsScripts, npmRegistry, signal };
+    await (runtime === "node" ? buildNode(options) : buildGo(options));
+    signal.throwIfAborted();
+    if ((await measureBytes(tree)) > mostBytes)
+      throw new BuildFailure("too_large", `it is larger than ${mostBytes} bytes`);
+    // The project's user may read it, and no other project's; nobody but the service may write.
+    await run("chmod", ["-R", "u+rwX,go+rX,go-w", tree]);
+    if (hasUsers) {
+      await run("chown", ["-R", "-h", "0:0", tree]);
+      await run("chown", [`0:${uid}`, work]);
+    }
+    await run("chmod", [hasUsers ? "750" : "700", work]);
+  }
+}
+
+interface Making {
+  build: Build;
+  checkout: Checkout;
+  uid: number;
+  work: string;
+  log: BuildLog;
+  signal: AbortSignal;
+}
+
+export function nameBuild(project: string, commit: string): string {
+  if (!PROJECT.test(project)) throw new Problem("invalid_request", "project must be the name of a project");
+  if (!COMMIT.test(commit)) throw new Problem("invalid_request", "commit must be 40 hexadecimal digits");
+  return `${project}@${commit}`;
+}
+
+function readBuildId(id: string): { project: string; commit: string } {
+  const [project = "", commit = ""] = id.split("@", 2);
+  nameBuild(project, commit);
+  return { project, commit };
+}
+
+function toFailure(error: unknown): BuildFailure {
+  if (error instanceof BuildFailure) return error;
+  if ((error as Error).name === "AbortError") return new BuildFailure("cancelled", "the build was cancelled");
+  return new BuildFailure("internal_error", String((error as Error).message ?? error));
+}
+
+async function measureBytes(folder: string): Promise<number> {
+  const { stdout } = await run("du", ["-sk", folder]);
+  return Number(stdout.split("\t")[0]) * 1_024;
+}

@@ -1,0 +1,4 @@
+import { leaveEarly } from "@genserverless/shared/service/lifecycle.ts";
+
+leaveEarly();
+await import("./boot.ts");
