@@ -174,33 +174,36 @@ export class Builds {
   async #build(making: Making): Promise<void> {
     const { build, checkout, work, log, signal } = making;
     const { project, commit, id } = build;
-    const { dataDir, events } = this.#options;
+    const { events } = this.#options;
     const startedAt = performance.now();
     const reason = await this.#make(making).then(() => undefined, toFailure);
     const durationMs = Math.round(performance.now() - startedAt);
     const status = reason ? ("failed" as const) : ("ready" as const);
     log.append(reason ? `failed: ${reason.code}: ${reason.message}` : `ready after ${durationMs} ms`);
     await log.close();
-    Object.assign(build, {
-      status,
-      durationMs,
-      ...(reason && { reason: { code: reason.code, message: reason.message } }),
-    });
+    const told = reason && { code: reason.code, message: reason.message };
+    const ended: Build = { ...build, status, durationMs, ...(told && { reason: told }) };
     try {
-      if (reason) await dataDir.remove(join(work, "tree"));
-      const kept: KeptBuild = { build, checkout };
-      await writeFile(join(work, "build.json"), JSON.stringify(kept));
-      if (signal.aborted) await dataDir.remove(work);
-      else await dataDir.keep(work, reason ? "failures" : "builds", project, commit);
-      const past = reason
-        ? undefined
-        : [dataDir.kept("failures", project, commit), dataDir.kept("checkouts", project, commit)];
-      for (const path of past ?? []) await dataDir.remove(path);
+      await this.#keep({ build: ended, checkout }, work, signal);
+      // Not before it can be used.
+      Object.assign(build, ended);
     } finally {
       this.#running.delete(id);
       log.finish();
     }
-    events.emit(reason ? "warn" : "info", `build.${status}`, { project, commit, durationMs, ...reason });
+    events.emit(reason ? "warn" : "info", `build.${status}`, { project, commit, durationMs, ...told });
+  }
+
+  /** Makes what was built count, or why it was not; what was cancelled is thrown away. */
+  async #keep(kept: KeptBuild, work: string, signal: AbortSignal): Promise<void> {
+    const { dataDir } = this.#options;
+    const { project, commit, status } = kept.build;
+    if (signal.aborted) return dataDir.remove(work);
+    if (status === "failed") await dataDir.remove(join(work, "tree"));
+    await writeFile(join(work, "build.json"), JSON.stringify(kept));
+    await dataDir.keep(work, status === "failed" ? "failures" : "builds", project, commit);
+    if (status === "failed") return;
+    for (const kind of ["failures", "checkouts"] as const) await dataDir.remove(dataDir.kept(kind, project, commit));
   }
 
   async #make({ build, checkout, uid, work, log, signal }: Making): Promise<void> {

@@ -17,13 +17,14 @@ export interface CommandOptions {
 
 export interface CommandEnd {
   code: number | null;
-  /** Its last lines. */
+  /** Its first lines and its last. */
   words: string;
   /** Why it was ended before its time. */
   ended: "timeout" | "cancelled" | undefined;
 }
 
-const LAST_LINES = 12;
+const FIRST_LINES = 8;
+const LAST_LINES = 4;
 const PASSED_ON = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"];
 
 export async function runCommand({
@@ -61,7 +62,7 @@ export async function runCommand({
   const note = (line: string) => {
     log.append(line);
     lines.push(line);
-    if (lines.length > LAST_LINES) lines.shift();
+    if (lines.length > FIRST_LINES + LAST_LINES) lines.splice(FIRST_LINES, 1);
   };
   for (const stream of [child.stdout, child.stderr])
     readOutput(stream, note, (bytes) => note(`${bytes} bytes left out`));

@@ -13,6 +13,12 @@ import { BuildFailure } from "./failure.ts";
 
 const LOCK_FILES = ["package-lock.json", "npm-shrinkwrap.json"];
 const INSTALL_WITHIN_MS = 300_000;
+const RETRIES = [
+  "--fetch-retries=2",
+  "--fetch-retry-mintimeout=1000",
+  "--fetch-retry-maxtimeout=5000",
+  "--fetch-timeout=60000",
+];
 const NPM_MEMORY_MB = 1_024;
 
 export interface NodeBuildOptions {
@@ -59,7 +65,16 @@ async function installDependencies(options: NodeBuildOptions): Promise<void> {
   const limits = { memoryMb: NPM_MEMORY_MB, cpuSeconds: 300, processes: 256, tmpMb: 512 };
   const made = await sandboxes.make({ uid, folders, ...limits, isOnline: true });
   const scripts = allowsScripts ? [] : ["--ignore-scripts"];
-  const flags = ["ci", "--omit=dev", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", ...scripts];
+  const flags = [
+    "ci",
+    "--omit=dev",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--loglevel=error",
+    ...RETRIES,
+    ...scripts,
+  ];
   const registry = npmRegistry ? [`--registry=${npmRegistry}`] : [];
   const command = [made.paths.node, join(made.paths.npm, "bin/npm-cli.js"), ...flags, ...registry];
   log.append(`npm ${flags.join(" ")}`);

@@ -29,6 +29,9 @@ export interface FunctionPoolOptions {
   onStarted(ms: number): void;
 }
 
+/** A request waits as long as its function may take, but a start is not cut short. */
+const LEAST_WAIT_MS = 10_000;
+
 interface Waiter {
   resolve(lease: Lease): void;
   reject(error: unknown): void;
@@ -116,10 +119,11 @@ export class FunctionPool {
   #wait(): Promise<Lease> {
     return new Promise((resolve, reject) => {
       const { timeoutMs, name } = this.#options.spec;
+      const waitMs = Math.max(timeoutMs, LEAST_WAIT_MS);
       const timer = setTimeout(() => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        reject(new Problem("queue_timeout", `${name} was busy for ${timeoutMs} ms`));
-      }, timeoutMs);
+        reject(new Problem("queue_timeout", `${name} was busy for ${waitMs} ms`));
+      }, waitMs);
       const settle =
         <T>(act: (value: T) => void) =>
         (value: T) => {

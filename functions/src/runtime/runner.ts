@@ -125,6 +125,11 @@ function describe(error: unknown): string {
   return text.slice(0, LONGEST_ERROR);
 }
 
+/** What is printed is printed: before the process ends, and before more is printed than is read. */
+for (const stream of [process.stdout, process.stderr]) {
+  (stream as { _handle?: { setBlocking?(isBlocking: boolean): void } })._handle?.setBlocking?.(true);
+}
+
 const connection = new Socket({ fd: CONNECTION_FD });
 connection.on("close", () => process.exit(0));
 const unbounded = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, requireHostHeader: false };
