@@ -29,6 +29,8 @@ export interface FunctionsSettings {
   idleMs: number;
   /** Functions have no network at all. */
   isOffline: boolean;
+  /** Whether sandboxes may be made of namespaces, where the kernel lets us. */
+  namespaces: boolean;
   /** Of the first project; each has its own. */
   firstUid: number;
 }
@@ -60,6 +62,7 @@ export function readFunctionsSettings(env: Environment): FunctionsSettings {
     mostWaiting: readInteger(env, "FUNCTIONS_WAITING", 100, 0, 100_000),
     idleMs: readInteger(env, "FUNCTIONS_IDLE_MS", 90_000, 0, 86_400_000),
     isOffline: !readSwitch(env, "FUNCTIONS_NETWORK", "on"),
+    namespaces: readSwitch(env, "FUNCTIONS_NAMESPACES", "on"),
     firstUid: readInteger(env, "FUNCTIONS_FIRST_UID", 52_000, 1_000, 4_000_000_000),
   };
 }

@@ -42,7 +42,7 @@ export class FunctionsService implements Part {
     const rules = { hosts: gitHosts, folders: gitFolders };
     const limits = { mostFiles: MOST_FILES, mostBytes: mostRepositoryBytes };
     const checkouts = new Checkouts({ dataDir, projects, git, rules, limits, events });
-    const sandboxes = new Sandboxes({ dataDir, isOffline: settings.isOffline, events });
+    const sandboxes = new Sandboxes({ dataDir, wanted: settings, events });
     const { buildsAtOnce: atOnce, mostBuildBytes: mostBytes } = settings;
     const builds = new Builds({ ...settings, dataDir, projects, checkouts, sandboxes, events, atOnce, mostBytes });
     const logs = new FunctionLogs();

@@ -7,11 +7,13 @@ import { request } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { isAlive } from "../../local/src/os-process.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { RedisServer } from "../tools/redis-server.ts";
 import { until } from "../tools/until.ts";
 import { type Answered, type Deployed, FunctionsService, TOKEN } from "./functions-service.ts";
 import { httpProject } from "./git-repository.ts";
+import { listDescendants } from "./os-processes.ts";
 
 const service = new FunctionsService();
 let neighbour: Deployed;
@@ -210,6 +212,37 @@ test("one that opens Redis finds a door that is shut, and nothing in its environ
   const { body } = await service.run(opening, "opening");
   assert.match(body, /^(-NOAUTH|ECONNREFUSED|ENETUNREACH)/);
   assert.doesNotMatch(body, /REDIS|TOKEN/);
+});
+
+test("without namespaces files are as shut, and an end of the service ends a function that loops", async () => {
+  const plain = new FunctionsService({ FUNCTIONS_NAMESPACES: "off" });
+  await plain.start();
+  try {
+    const other = await plain.deploy(httpProject({ secret: "(req, res) => res.end('secret')" }));
+    const tree = join(plain.dataDir, "projects", other.project, "builds", other.commit, "tree");
+    const source = `${DENIED}
+      const fs = require("fs");
+      exports.prowls = (req, res) => {
+        if (req.url === "/loop") { console.log("looping"); for (;;); }
+        res.end(JSON.stringify([
+          denied(() => fs.writeFileSync(__dirname + "/new", "x")),
+          denied(() => fs.readFileSync(${JSON.stringify(join(tree, "functions.js"))})),
+          denied(() => require("child_process").execSync("id")),
+          denied(() => { fs.writeFileSync(process.env.TMPDIR + "/mine", "mine"); return fs.readFileSync(process.env.TMPDIR + "/mine"); }),
+        ]));
+      }`;
+    const prowls = await plain.deploy({ ...httpProject({ prowls: "" }), "functions.js": source });
+    const denied = "ERR_ACCESS_DENIED";
+    assert.deepEqual(JSON.parse((await plain.run(prowls, "prowls")).body), [denied, denied, denied, "mine"]);
+    const broken = assert.rejects(plain.run(prowls, "prowls", { path: "/loop" }));
+    await plain.untilLogged(prowls.project, "prowls", /looping/);
+    const pids = listDescendants(plain.child.pid);
+    await plain.child.kill();
+    await broken;
+    await until(() => pids.every((pid) => !isAlive(pid)), { withinMs: 5_000, what: "the loop ends with the service" });
+  } finally {
+    await plain.stop();
+  }
 });
 
 test("FUNCTIONS_NETWORK=off leaves a function no network at all", async (t) => {

@@ -82,7 +82,7 @@ test("killed again and again during deploys: each ends whole or not at all", asy
     await service.child.kill();
     await Promise.all(deploys);
     await service.restart();
-    repositories.forEach((repository, i) => repository.commit({ "round.txt": `${round} ${i}` }));
+    for (const [i, repository] of repositories.entries()) repository.commit({ "round.txt": `${round} ${i}` });
   }
   for (const repository of repositories) {
     const deployed = await service.deploy(repository);

@@ -24,6 +24,13 @@ export interface Isolation {
   isOffline: boolean;
 }
 
+export interface Wanted {
+  /** Functions are to have no network. */
+  isOffline: boolean;
+  /** Whether namespaces may be used where the kernel lets us. */
+  namespaces: boolean;
+}
+
 /** Tries whether a sandbox of this kind can be made. */
 export type Try = (isolation: Isolation) => Promise<boolean>;
 
@@ -41,9 +48,10 @@ export function findPrograms(path = process.env["PATH"] ?? ""): Programs {
 }
 
 /** The strictest isolation that `attempt` finds to work. Rejects where not even a plain sandbox does. */
-export async function findIsolation(programs: Programs, wantsOffline: boolean, attempt: Try): Promise<Found> {
+export async function findIsolation(programs: Programs, wanted: Wanted, attempt: Try): Promise<Found> {
   const isRoot = process.getuid?.() === 0;
-  const kinds = [...(isRoot ? (["root"] as const) : []), "user" as const, undefined];
+  const { isOffline: wantsOffline, namespaces: mayUseNamespaces } = wanted;
+  const kinds = mayUseNamespaces ? [...(isRoot ? (["root"] as const) : []), "user" as const, undefined] : [undefined];
   for (const hasUsers of isRoot ? [true, false] : [false]) {
     for (const namespaces of kinds) {
       if (namespaces === "user" && hasUsers) continue;

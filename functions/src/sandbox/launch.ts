@@ -54,6 +54,7 @@ export interface Launch {
   paths: Record<Folder["name"] | "tmp" | "node", string>;
 }
 
+const END_WITH_PARENT = ["--pdeathsig", "KILL"];
 const ENTER = 'mount -a -T "$1" && shift && exec chroot "$@"';
 
 export async function planLaunch(plan: LaunchPlan): Promise<Launch> {
@@ -61,11 +62,11 @@ export async function planLaunch(plan: LaunchPlan): Promise<Launch> {
   const { setpriv } = isolation.programs;
   const paths = { code: "", runtime: "", npm: "", tmp: join(work, "tmp"), node: process.execPath };
   for (const { name, source } of folders) paths[name] = isolation.namespaces ? `/${name}` : source;
-  const outer = setpriv ? [setpriv, "--pdeathsig", "KILL", "--"] : [];
-  if (!isolation.namespaces) return { prefix: [...outer, ...drop(plan), ...limit(plan)], paths };
+  if (!isolation.namespaces) return { prefix: [...drop(plan, END_WITH_PARENT), ...limit(plan)], paths };
   const mounts = join(work, "mounts");
   await writeFile(mounts, describeMounts(plan));
   const enter = ["/bin/sh", "-c", ENTER, "sh", mounts, join(work, "root")];
+  const outer = setpriv ? [setpriv, ...END_WITH_PARENT, "--"] : [];
   const prefix = [...outer, ...unshare(plan), ...enter, ...drop(plan), ...limit(plan)];
   return { prefix, paths: { ...paths, tmp: "/tmp", node: `/node/${basename(process.execPath)}` } };
 }
@@ -77,12 +78,12 @@ function unshare({ isolation, isOffline }: LaunchPlan): string[] {
   return [programs.unshare ?? "unshare", ...kinds, "--fork", "--kill-child=KILL", "--"];
 }
 
-function drop({ isolation, uid }: LaunchPlan): string[] {
+function drop({ isolation, uid }: LaunchPlan, more: string[] = []): string[] {
   const { programs, hasUsers, namespaces } = isolation;
   if (!programs.setpriv) return [];
   const user = hasUsers ? [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"] : [];
   const capabilities = hasUsers || namespaces ? ["--bounding-set=-all", "--inh-caps=-all"] : [];
-  return ["setpriv", ...user, ...capabilities, "--no-new-privs", "--"];
+  return ["setpriv", ...user, ...capabilities, "--no-new-privs", ...more, "--"];
 }
 
 function limit({ isolation, limits }: LaunchPlan): string[] {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { DataDir } from "../store/data-dir.ts";
-import { findIsolation, findPrograms, type Isolation, succeeds } from "./isolation.ts";
+import { findIsolation, findPrograms, type Isolation, succeeds, type Wanted } from "./isolation.ts";
 import { type Folder, type Launch, type Limits, planLaunch } from "./launch.ts";
 import { makeSkeleton, type Skeleton } from "./skeleton.ts";
 
@@ -35,14 +35,14 @@ export interface MadeSandbox extends Launch {
 
 export class Sandboxes implements Part {
   readonly #dataDir: DataDir;
-  readonly #wantsOffline: boolean;
+  readonly #wanted: Wanted;
   readonly #events: Events;
   #skeleton: Skeleton | undefined;
   #isolation: Isolation | undefined;
 
-  constructor(options: { dataDir: DataDir; isOffline: boolean; events: Events }) {
+  constructor(options: { dataDir: DataDir; wanted: Wanted; events: Events }) {
     this.#dataDir = options.dataDir;
-    this.#wantsOffline = options.isOffline;
+    this.#wanted = options.wanted;
     this.#events = options.events;
   }
 
@@ -50,7 +50,7 @@ export class Sandboxes implements Part {
   async start(): Promise<void> {
     this.#skeleton = await makeSkeleton(join(this.#dataDir.path, "skeleton"));
     await this.#writeRuntime();
-    const { isolation, missing } = await findIsolation(findPrograms(), this.#wantsOffline, (one) => this.#try(one));
+    const { isolation, missing } = await findIsolation(findPrograms(), this.#wanted, (one) => this.#try(one));
     this.#isolation = isolation;
     const { hasUsers, namespaces = "none", isOffline } = isolation;
     this.#events.emit("info", "sandboxes.ready", { hasUsers, namespaces, isOffline });

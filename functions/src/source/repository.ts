@@ -1,6 +1,8 @@
 /** Which repositories may be deployed, and what their projects are called. */
 
 import { realpath } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Problem } from "../problems.ts";
 
 export interface Repository {
@@ -37,7 +39,7 @@ export async function readRepository(given: unknown, rules: RepositoryRules): Pr
   if (scp) return readRemote(new URL(`ssh://${scp[1]}@${scp[2]}/${scp[3]}`), rules);
   const url = URL.parse(text);
   if (!url) throw malformed("it is neither a URL nor an absolute path");
-  if (url.protocol === "file:") return readLocal(decodeURIComponent(url.pathname), rules);
+  if (url.protocol === "file:") return readLocal(readFilePath(url), rules);
   return readRemote(url, rules);
 }
 
@@ -45,8 +47,18 @@ function malformed(detail: string): Problem {
   return new Problem("invalid_repository", `repository field is not a valid git repository url: ${detail}`);
 }
 
+function readFilePath(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    throw malformed("it names no file of this machine");
+  }
+}
+
 function readRemote(url: URL, { hosts }: RepositoryRules): Repository {
-  const { protocol, hostname, username, password, search, hash } = url;
+  const { protocol, username, password, search, hash } = url;
+  const hostname = url.hostname.toLowerCase();
+  const host = url.host.toLowerCase();
   if (protocol !== "https:" && protocol !== "ssh:") throw malformed("its scheme is none of https, ssh and file");
   if (password !== "" || (protocol === "https:" && username !== "")) throw malformed("it has a password in it");
   if (search !== "" || hash !== "") throw malformed("it has a query or a fragment");
@@ -64,9 +76,9 @@ function readRemote(url: URL, { hosts }: RepositoryRules): Repository {
   }
   const user = username === "" ? "" : `${username}@`;
   return {
-    url: `${protocol}//${user}${url.host}/${path}`,
+    url: `${protocol}//${user}${host}/${path}`,
     project: nameProject(parts),
-    identity: `${url.host}/${parts.join("/")}`,
+    identity: `${host}/${parts.join("/")}`,
     isLocal: false,
   };
 }
@@ -76,7 +88,7 @@ async function readLocal(path: string, { folders }: RepositoryRules): Promise<Re
   if (folders.length === 0) throw refused;
   const real = await realpath(path).catch(() => undefined);
   // The same answer as for a path that is there, so that it tells nothing about the disk.
-  const allowed = folders.some((folder) => isWithin(folder, real ?? path));
+  const allowed = folders.some((folder) => isWithin(folder, real ?? resolve(path)));
   if (!allowed) throw refused;
   if (real === undefined) throw new Problem("repository_not_found", `there is no folder ${path}`);
   const parts = real
