@@ -79,9 +79,13 @@ async function exchange({ found, sandbox, isCold, req, res, path }: Exchange): P
       const words = await readWords(answer);
       throw new Threw(`${name}: ${words}`);
     }
-    writeHead(res, answer, { isCold, timeoutMs });
-    await passOn(answer, res);
-    await Promise.race([isSent, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
+    await passOn(answer, res, [
+      "x-function-cold-start",
+      isCold ? "1" : "0",
+      "x-function-timeout-ms",
+      String(timeoutMs),
+    ]);
+    if (!forwarded.writableFinished) await Promise.race([isSent, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
     if (!forwarded.writableFinished) forgetRest(req, forwarded, sandbox);
     return (answer.statusCode ?? 500) >= 500 ? "failed" : "completed";
   } catch (error) {
@@ -131,28 +135,40 @@ function takeAnswer(forwarded: ClientRequest): Promise<IncomingMessage> {
   });
 }
 
-function writeHead(res: ServerResponse, answer: IncomingMessage, about: { isCold: boolean; timeoutMs: number }): void {
-  if (res.destroyed) return;
-  const headers = answerHeaders(answer);
-  headers.push("x-function-cold-start", about.isCold ? "1" : "0", "x-function-timeout-ms", String(about.timeoutMs));
-  res.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
-  // What takes its time to say more has said this.
-  if (answer.headers["content-length"] === undefined) res.flushHeaders();
-}
-
-/** To the end of the answer; one that nobody waits for any more is read and forgotten. */
-async function passOn(answer: IncomingMessage, res: ServerResponse): Promise<void> {
+/** Resolves at the end of the answer; one that nobody waits for any more is read and forgotten. */
+async function passOn(answer: IncomingMessage, res: ServerResponse, more: string[]): Promise<void> {
   const ended = new Promise<void>((resolve, reject) => {
     answer.once("end", resolve).once("error", reject);
   });
+  const headers = answerHeaders(answer);
+  headers.push(...more);
+  if (res.destroyed) answer.resume();
+  else if (answer.complete) sendWhole(answer, res, headers);
+  else sendStream(answer, res, headers);
+  await ended;
+}
+
+/** What has come in one piece goes in one piece. */
+function sendWhole(answer: IncomingMessage, res: ServerResponse, headers: string[]): void {
+  const { statusCode = 502, statusMessage } = answer;
+  const body = answer.read() as Buffer | null;
+  const hasBody = res.req.method !== "HEAD" && statusCode !== 204 && statusCode !== 304;
+  if (hasBody && answer.headers["content-length"] === undefined)
+    headers.push("content-length", String(body?.length ?? 0));
+  res.writeHead(statusCode, statusMessage, headers).end(body ?? undefined);
+  answer.resume();
+}
+
+function sendStream(answer: IncomingMessage, res: ServerResponse, headers: string[]): void {
+  res.on("error", () => {});
   res.once("close", () => {
     answer.unpipe(res);
     answer.resume();
   });
-  res.on("error", () => {});
-  if (res.destroyed) answer.resume();
-  else answer.pipe(res);
-  await ended;
+  res.writeHead(answer.statusCode ?? 502, answer.statusMessage, headers);
+  // Whoever takes its time to say more has said this.
+  res.flushHeaders();
+  answer.pipe(res);
 }
 
 /** The function has answered before it was told everything: its connection is of no further use. */
