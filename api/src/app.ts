@@ -8,6 +8,7 @@ import type { Control } from "@genserverless/shared/cluster/control.ts";
 import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
+import type { FunctionsClient } from "@genserverless/shared/functions/functions-client.ts";
 import type { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
@@ -16,6 +17,8 @@ import { createHostCheck } from "@genserverless/shared/service/hosts.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
 import type { EventStreams } from "./event-streams.ts";
+import type { ProjectsReader } from "./functions/projects.ts";
+import type { Relay } from "./functions/relay.ts";
 import type { ApiMetrics } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
 import { type Authorize, guardWith } from "./request/authorize.ts";
@@ -27,6 +30,7 @@ import { batchRoutes } from "./routes/batch.ts";
 import { bulkRoutes } from "./routes/bulk.ts";
 import { controlRoutes } from "./routes/control.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
+import { functionRoutes } from "./routes/functions.ts";
 import { groupRoutes } from "./routes/groups.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { type JournalParts, journalRoutes } from "./routes/journal.ts";
@@ -35,9 +39,12 @@ import { messageRoutes } from "./routes/messages.ts";
 import { messagingRoutes } from "./routes/messaging.ts";
 import { type ModuleParts, moduleRoutes } from "./routes/modules.ts";
 import { operationRoutes } from "./routes/operations.ts";
+import { platformRoutes } from "./routes/platform.ts";
 import { processRoutes } from "./routes/processes.ts";
+import { projectRoutes } from "./routes/projects.ts";
 import type { Route } from "./routes/route.ts";
 import { transferRoutes } from "./routes/transfer.ts";
+import { webhookRoutes } from "./routes/webhooks.ts";
 import { workRoutes } from "./routes/work.ts";
 import type { RequestTracing } from "./tracing.ts";
 
@@ -65,9 +72,20 @@ export interface AppParts {
   logs: LogFeed;
   history: HistoryFeed;
   journal: JournalParts;
+  functions: FunctionsDoor;
   /** Whether this node has joined the cluster; until then what needs it is refused. */
   isOpen(): boolean;
   isDraining(): boolean;
+}
+
+/** What the functions service is asked through. */
+export interface FunctionsDoor {
+  client: FunctionsClient;
+  projects: ProjectsReader;
+  relay: Relay;
+  webhookSecret: string | undefined;
+  /** Whether functions may be invoked without the token. */
+  isOpen: boolean;
 }
 
 export function createApp(parts: AppParts): Express {
@@ -84,7 +102,8 @@ export function createApp(parts: AppParts): Express {
     app.route(route.path)[route.method]((req, res) =>
       exchange(res, async () => {
         guard(req);
-        refuseCrossSite(req);
+        // Which pages may ask a function is the function's matter.
+        if (!route.isRelayed) refuseCrossSite(req);
         if (needsCluster && !parts.isOpen()) throw notJoined();
         return route.handle(await readInput(route, req, res));
       }),
@@ -113,7 +132,7 @@ function guardDoor({ token, allowedHosts }: AppParts): Authorize {
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
   const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics } = parts;
-  const { name, now, logs, history, journal, isOpen, isDraining } = parts;
+  const { name, now, logs, history, journal, functions, token, isOpen, isDraining } = parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -135,6 +154,10 @@ function listRoutes(parts: AppParts): Route[] {
     ...historyRoutes(history),
     ...journalRoutes(journal),
     ...logRoutes(logs),
+    ...projectRoutes({ messenger, ...functions }),
+    ...functionRoutes({ messenger, ...functions, hasToken: token !== undefined }),
+    ...webhookRoutes({ messenger, projects: functions.projects, secret: functions.webhookSecret }),
+    ...platformRoutes(),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
   ];
   return routes;
@@ -165,7 +188,7 @@ function createExchanges({ metrics, tracing, log, name, streams, isDraining }: A
 }
 
 function isOfCluster(path: string): boolean {
-  return /^\/(api\/)?v1\//.test(path);
+  return /^\/(api|v1|ticks)\//.test(path);
 }
 
 function methodsByPath(routes: readonly Route[]): Map<string, string> {

@@ -1,7 +1,8 @@
 /** The settings of an api node, from the environment. */
 
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
-import { readInteger, readText } from "@genserverless/shared/service/env.ts";
+import { type FunctionsAccess, readFunctionsAccess } from "@genserverless/shared/functions/access.ts";
+import { readInteger, readText, readToken, SettingError } from "@genserverless/shared/service/env.ts";
 import { readAllowedHosts } from "@genserverless/shared/service/hosts.ts";
 
 export interface ApiSettings {
@@ -17,6 +18,16 @@ export interface ApiSettings {
   recoveryTimeoutMs: number;
   /** How long a node that leaves still takes requests, so that the load balancer sees it go. */
   drainMs: number;
+  functions: FunctionsSettings;
+}
+
+export interface FunctionsSettings {
+  /** Absent where this cluster runs no functions. */
+  access: FunctionsAccess | undefined;
+  /** What git hosts sign their push events with. */
+  webhookSecret: string | undefined;
+  /** Whether functions may be invoked without the token. */
+  isOpen: boolean;
 }
 
 export function readApiSettings(env: Record<string, string | undefined>): ApiSettings {
@@ -29,5 +40,17 @@ export function readApiSettings(env: Record<string, string | undefined>): ApiSet
     ...(token !== "" && { token }),
     recoveryTimeoutMs: readInteger(env, "RECOVERY_TIMEOUT_MS", 10_000, 1, 600_000),
     drainMs: readInteger(env, "DRAIN_MS", 2_000, 0, 20_000),
+    functions: {
+      access: readFunctionsAccess(env),
+      webhookSecret: readToken(env, "FUNCTIONS_WEBHOOK_SECRET"),
+      isOpen: readInvoke(env) === "open",
+    },
   };
+}
+
+/** Who may invoke functions where there is an API_TOKEN: whoever knows it, or anybody. */
+function readInvoke(env: Record<string, string | undefined>): "token" | "open" {
+  const text = readText(env, "FUNCTIONS_INVOKE", "token");
+  if (text === "token" || text === "open") return text;
+  throw new SettingError(`FUNCTIONS_INVOKE must be token or open, not ${JSON.stringify(text)}`);
 }

@@ -5,6 +5,7 @@ import type { Control } from "@genserverless/shared/cluster/control.ts";
 import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Transfer } from "@genserverless/shared/cluster/transfer.ts";
+import { FunctionsClient } from "@genserverless/shared/functions/functions-client.ts";
 import type { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
@@ -14,6 +15,8 @@ import { createLog } from "@genserverless/shared/service/log.ts";
 import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
 import { type AppParts, createApp } from "./app.ts";
+import type { ProjectsReader } from "./functions/projects.ts";
+import { Relay } from "./functions/relay.ts";
 import { ApiMetrics } from "./metrics.ts";
 import type { JournalParts } from "./routes/journal.ts";
 import { ApiServer } from "./server.ts";
@@ -63,6 +66,13 @@ export function partsForRefusing(): AppParts {
       reader: nothingBehind<JournalParts["reader"]>("reader"),
       states: nothingBehind<JournalParts["states"]>("states"),
       feed: nothingBehind<JournalParts["feed"]>("feed"),
+    },
+    functions: {
+      client: new FunctionsClient(undefined),
+      projects: nothingBehind<ProjectsReader>("projects"),
+      relay: new Relay(undefined, "api@test", () => false),
+      webhookSecret: undefined,
+      isOpen: false,
     },
     logs: nothingBehind<LogFeed>("logs"),
     log: createLog("test", { LOG_LEVEL: "silent" }),

@@ -7,6 +7,7 @@ import { ERRORS, type ErrorCode } from "@genserverless/shared/service/errors.ts"
 import type { ServerModule } from "genserverless/server-module.ts";
 import { z } from "zod";
 import { describeMessages, type MessageDescription, pointTo } from "./openapi-modules.ts";
+import * as functions from "./routes/functions-schemas.ts";
 import * as journal from "./routes/journal-schemas.ts";
 import * as aboutModules from "./routes/module-schemas.ts";
 import * as operate from "./routes/operate-schemas.ts";
@@ -18,7 +19,7 @@ type Json = Record<string, unknown>;
 
 const ANY_ROUTE: readonly ErrorCode[] = ["invalid_request", "internal_error"];
 const GUARDED_ROUTE: readonly ErrorCode[] = ["unauthorized", "unknown_host", "redis_unavailable"];
-const schemas = { ...common, ...operate, ...journal, ...aboutModules, ...work };
+const schemas = { ...common, ...operate, ...journal, ...aboutModules, ...work, ...functions };
 const NAMES = new Map<z.ZodType, string>(Object.entries(schemas).map(([name, schema]) => [schema, name]));
 
 export function describeRoutes(routes: readonly Route[], modules: ReadonlyMap<string, ServerModule>): Json {

@@ -23,6 +23,8 @@ export interface Answer {
   text?: { type: string; body: string };
   /** The answer goes on: server-sent events. Called in any case; where the reader has left, with a stream that is closed. */
   stream?: (stream: EventStream) => void;
+  /** It was sent already. */
+  isSent?: true;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -60,6 +62,7 @@ export class Responder {
 
   /** Returns the status that was sent. */
   send(res: ServerResponse, answer: Answer): number {
+    if (answer.isSent) return answer.status;
     if (answer.stream) return this.#stream(res, answer, answer.stream);
     if (answer.json !== undefined) return this.#write(res, answer, "application/json", JSON.stringify(answer.json));
     if (answer.text) return this.#write(res, answer, answer.text.type, answer.text.body);

@@ -13,10 +13,11 @@
  * `drain` and `stop` are safe twice, in any order and without start. That a rolling restart loses no call rests on this.
  */
 
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Events } from "@genserverless/shared/service/events.ts";
+import { http } from "@genserverless/shared/service/http.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { listen } from "@genserverless/shared/service/listen.ts";
 import type { Express } from "express";
@@ -51,7 +52,7 @@ export class ApiServer implements Part {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, options.app);
+    this.#server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, options.app);
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
       if (error.code === "ECONNRESET" || !socket.writable) socket.destroy();
       else socket.end(refuseBrokenRequest(options.name));

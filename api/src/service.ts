@@ -11,6 +11,7 @@ import { createNode } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { StorageWatch } from "@genserverless/shared/cluster/storage.ts";
 import { Transfer } from "@genserverless/shared/cluster/transfer.ts";
+import { FunctionsClient } from "@genserverless/shared/functions/functions-client.ts";
 import { HistoryFeed } from "@genserverless/shared/inspect/history-feed.ts";
 import { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
 import type { ProcessView } from "@genserverless/shared/inspect/views.ts";
@@ -28,6 +29,8 @@ import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
 import { createApp } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { EventStreams } from "./event-streams.ts";
+import { ProjectsReader } from "./functions/projects.ts";
+import { Relay } from "./functions/relay.ts";
 import { JournalFeed } from "./journal/journal-feed.ts";
 import { JournalReader } from "./journal/journal-reader.ts";
 import { JournalStates } from "./journal/journal-states.ts";
@@ -50,10 +53,11 @@ export class ApiService implements Part {
   readonly #server: ApiServer;
   readonly #inside: Lifecycle;
   readonly #streams = new EventStreams();
+  readonly #relay: Relay;
   #isOpen = false;
 
   constructor(settings: ApiSettings, { modules, openStores, log, shipper, tracer }: ApiParts) {
-    const { cluster, host, port, drainMs, recoveryTimeoutMs, token, allowedHosts } = settings;
+    const { cluster, host, port, drainMs, recoveryTimeoutMs, token, allowedHosts, functions } = settings;
     const node = createNode("api", cluster, log, shipper);
     const { link, keys, subscriber, clock, events, name } = node;
     const stores = openStores(events);
@@ -74,6 +78,9 @@ export class ApiService implements Part {
     const messenger = new Messenger({ ...sending, subscriber, clock, traceparent: () => tracing.traceparent });
     const metrics = new ApiMetrics(createNodeRegistry({ events, link }));
     const snapshot = new Snapshot(link, keys, resolveState);
+    const isDraining = () => this.#server.isDraining;
+    const client = new FunctionsClient(functions.access);
+    this.#relay = new Relay(functions.access, name, isDraining);
     const app = createApp({
       messenger,
       snapshot,
@@ -92,6 +99,7 @@ export class ApiService implements Part {
       logs: new LogFeed(link, keys),
       history: new HistoryFeed({ link, keys, subscriber, readProcess: (pid) => readAnyhow(snapshot, pid) }),
       journal: { reader, states, feed: new JournalFeed({ link, keys, subscriber, reader }) },
+      functions: { ...functions, client, projects: new ProjectsReader(snapshot, client), relay: this.#relay },
       streams: this.#streams,
       log,
       name,
@@ -99,7 +107,7 @@ export class ApiService implements Part {
       allowedHosts,
       now: () => clock.now(),
       isOpen: () => this.#isOpen,
-      isDraining: () => this.#server.isDraining,
+      isDraining,
     });
     const inFlight = () => metrics.inFlight;
     this.#server = new ApiServer({ app, host, port, drainMs, name, events, inFlight });
@@ -112,6 +120,7 @@ export class ApiService implements Part {
       storage,
       runner,
       messenger,
+      this.#relay,
       node.join({ describe: () => metrics.take() }),
     ]);
   }
@@ -124,6 +133,7 @@ export class ApiService implements Part {
 
   async stop(): Promise<void> {
     this.#streams.endAll();
+    this.#relay.endStreams();
     await this.#server.drain();
     await this.#inside.stop();
     await this.#server.stop();

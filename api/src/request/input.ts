@@ -10,6 +10,11 @@ import { validate } from "./validate.ts";
 
 type Params = Readonly<Record<string, string>>;
 
+export interface Exchange {
+  req: Request;
+  res: Response;
+}
+
 export interface Input<Body = unknown, Query = unknown> {
   method: string;
   params: Params;
@@ -18,16 +23,19 @@ export interface Input<Body = unknown, Query = unknown> {
   /** Spread into a messenger's options: `idempotencyKey` where the client gave one, nothing otherwise. */
   idempotency: { idempotencyKey?: string };
   headers: IncomingMessage["headers"];
+  /** For a route that answers by itself. */
+  exchange: Exchange;
   /** True once nobody is there to read the answer. */
   isGone(): boolean;
 }
 
 export async function readInput(route: Route, req: Request, res: Response): Promise<Input> {
   const { method, headers, params } = req;
-  const query = route.readBody ? undefined : readQuery(route, req.url);
+  const query = route.readBody || route.isRelayed ? undefined : readQuery(route, req.url);
   const idempotency = method === "POST" ? readIdempotencyKey(req) : NONE;
   const body = await readBody(route, req);
-  return { method, params: params as Params, query, body, idempotency, headers, isGone: () => res.destroyed };
+  const isGone = () => res.destroyed;
+  return { method, params: params as Params, query, body, idempotency, headers, exchange: { req, res }, isGone };
 }
 
 async function readBody(route: Route, req: Request): Promise<unknown> {

@@ -28,6 +28,8 @@ export interface Route<Body = unknown, Query = unknown> {
   /** Answers without the token too. */
   readonly isPublic?: true;
   readonly body?: z.ZodType<Body>;
+  /** The handler reads the request itself, whatever its query and body are, and may answer it too (`isSent`). */
+  readonly isRelayed?: true;
   /** A request without a body counts as `{}`. */
   readonly isBodyOptional?: true;
   /** Makes the body of its bytes, whatever Content-Type and query the request has; `body` only describes it then. */

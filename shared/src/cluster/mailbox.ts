@@ -9,7 +9,9 @@
  */
 
 import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
 interface Published {
   name: string;
@@ -29,7 +31,14 @@ const TESTED: Readonly<Record<string, { keys: number; sha256: string }>> = {
 export function readPublishedLua(): Record<string, string> {
   const require = createRequire(import.meta.url);
   const { version } = require("bullmq/package.json") as { version: string };
-  return checkPublished(require("bullmq/dist/cjs/scripts/index.js") as Record<string, Published>, version);
+  const folder = join(dirname(require.resolve("bullmq/package.json")), "dist/cjs/scripts");
+  const published: Record<string, Published> = {};
+  // One file each, e.g. removeJob-2.js: a node that loaded all of them would boot slower.
+  for (const file of readdirSync(folder)) {
+    const name = /^(\w+)-\d+\.js$/.exec(file)?.[1];
+    if (name !== undefined && name in TESTED) Object.assign(published, require(join(folder, file)));
+  }
+  return checkPublished(published, version);
 }
 
 /** The sources of the scripts that are wrapped, by name. */

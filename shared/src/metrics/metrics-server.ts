@@ -1,8 +1,9 @@
 /** Answers `GET /metrics`, and nothing else, on a port of its own: for nodes that have no other door. */
 
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import type { Registry } from "prom-client";
 import type { Events } from "../service/events.ts";
+import { http } from "../service/http.ts";
 import type { Part } from "../service/lifecycle.ts";
 import { listen } from "../service/listen.ts";
 
@@ -20,7 +21,7 @@ export class MetricsServer implements Part {
   constructor(options: MetricsServerOptions) {
     const { registry } = options;
     this.#options = options;
-    this.#server = createServer(async (request, response) => {
+    this.#server = http.createServer(async (request, response) => {
       if (request.url !== "/metrics" || (request.method !== "GET" && request.method !== "HEAD")) {
         response.writeHead(404).end();
         return;

@@ -46,6 +46,8 @@ export const ERRORS = {
   journal_broken: [500, "The journal cannot be used"],
   node_died: [500, "The message ended its node too often"],
   internal_error: [500, "Something went wrong inside the cluster"],
+  upgrade_unsupported: [501, "Functions take no WebSocket"],
+  functions_unavailable: [503, "The functions service cannot be reached"],
   redis_unavailable: [503, "Redis cannot be reached"],
   no_workers: [503, "No live worker runs this module"],
   store_unavailable: [503, "The state store cannot be reached"],

@@ -1,0 +1,71 @@
+/**
+ * Begins the runs that are due, and asks how far those are that are under way. Whatever is asked of the functions service
+ * is asked under the run's id, so a step that is taken again changes nothing.
+ *
+ * - Dies before the commit: the run has begun, and is still due here; the step is taken again and finds it running, or over.
+ * - The service dies: a run that was under way is `died`; one that is due begins when the service is there again.
+ */
+
+import { FunctionsProblem, type Run } from "@genserverless/shared/functions/functions-client.ts";
+import type { Context } from "genserverless";
+import { type FunctionRun, type FunctionState, findRunning, findStartable, note, type Target } from "./runs.ts";
+import { isPassing, isProblem, service } from "./service.ts";
+
+/** Most runs are over before anybody has to ask again. */
+const WAIT_MS = 200;
+const LEAST_PAUSE_MS = 100;
+const MOST_PAUSE_MS = 2_000;
+/** How long a run may be due without a build that can run it. */
+const MOST_HOMELESS_MS = 120_000;
+
+export async function advanceRuns(state: FunctionState, ctx: Context): Promise<FunctionState> {
+  const { target } = state;
+  if (!target) return state;
+  const asked = [...findStartable(state).map((run) => begin(run, target, ctx)), ...findRunning(state).map(follow)];
+  const after = (await Promise.all(asked)).reduce(note, state);
+  const [oldest] = after.active;
+  if (oldest) ctx.sendAfter(pauseBefore(after, oldest, ctx), "functions:advance", { name: "advance" });
+  return after;
+}
+
+/** At once where a run has made room for another. */
+function pauseBefore(state: FunctionState, oldest: FunctionRun, ctx: Context): number {
+  const isWaiting = findStartable(state).every(({ id }) => id !== oldest.id);
+  if (findStartable(state).length > 0 && isWaiting) return 0;
+  const elapsedMs = ctx.now() - (oldest.startedAt ?? oldest.dueAt);
+  return Math.round(Math.min(MOST_PAUSE_MS, Math.max(LEAST_PAUSE_MS, elapsedMs / 5)));
+}
+
+async function begin(run: FunctionRun, { project, commit, spec }: Target, ctx: Context): Promise<FunctionRun> {
+  const startedAt = ctx.now();
+  const { id, event, dueAt } = run;
+  try {
+    const request = { project, commit, function: spec.name, ...(event !== undefined && { event }), waitMs: WAIT_MS };
+    return merge({ ...run, startedAt, commit }, await service.beginRun(id, request));
+  } catch (error) {
+    const isHomeless = isProblem(error, "unknown_build", "unknown_project") && startedAt - dueAt < MOST_HOMELESS_MS;
+    if (isPassing(error) || isHomeless) return run;
+    if (!(error instanceof FunctionsProblem)) throw error;
+    return { ...run, status: "not_started", error: error.message };
+  }
+}
+
+async function follow(run: FunctionRun): Promise<FunctionRun> {
+  try {
+    return merge(run, await service.findRun(run.id, WAIT_MS));
+  } catch (error) {
+    if (isPassing(error)) return run;
+    if (!isProblem(error, "unknown_run")) throw error;
+    return { ...run, status: "died", error: "the functions service no longer knows of the run" };
+  }
+}
+
+function merge(run: FunctionRun, { status, durationMs, coldStart, error }: Run): FunctionRun {
+  return {
+    ...run,
+    status,
+    ...(durationMs !== undefined && { durationMs }),
+    ...(coldStart !== undefined && { coldStart }),
+    ...(error !== undefined && { error }),
+  };
+}
