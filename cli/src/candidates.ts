@@ -1,9 +1,10 @@
 /**
- * What a tab may complete: modules and pids, asked of the cluster within a second; nothing where it does not answer. An answer
+ * What a tab may complete: modules, pids, projects and their functions, asked of the cluster within a second; nothing where it does not answer. An answer
  * is fresh for two seconds, since a prompt asks at every key.
  */
 
 import type { ListOptions, ReadOptions } from "genserverless/client";
+import type { ProjectView } from "./functions-api.ts";
 
 const WITHIN_MS = 1_000;
 const MOST_PIDS = 1_000;
@@ -15,13 +16,24 @@ interface Asked {
   modules(options: ReadOptions): Promise<{ name: string }[]>;
 }
 
+/** The same of the way to what is deployed. */
+interface AskedDoor {
+  get(path: string, limits: ReadOptions): Promise<unknown>;
+}
+
+interface Deployed {
+  projects: Pick<ProjectView, "name" | "functions">[];
+}
+
 export class CandidateSource {
   readonly #client: Asked;
-  /** By module; of the modules themselves under the empty name. */
+  readonly #door: AskedDoor;
+  /** Pids by module, the modules themselves under the empty name; what is deployed under names that no module has. */
   readonly #answers = new Map<string, { names: Promise<string[]>; untilMs: number }>();
 
-  constructor(client: Asked) {
+  constructor(client: Asked, door: AskedDoor) {
     this.#client = client;
+    this.#door = door;
   }
 
   modules(prefix: string): Promise<string[]> {
@@ -35,6 +47,28 @@ export class CandidateSource {
     const modules = await this.modules(prefix);
     const [only] = modules;
     return modules.length === 1 && only === module ? this.#listPids(module, prefix) : modules.map((name) => `${name}/`);
+  }
+
+  projects(prefix: string): Promise<string[]> {
+    return this.#ask("projects ", prefix, async (signal) => (await this.#listProjects(signal)).map(({ name }) => name));
+  }
+
+  functions(project: string, prefix: string): Promise<string[]> {
+    return this.#ask(`functions ${project}`, prefix, async (signal) => {
+      const found = (await this.#listProjects(signal)).find(({ name }) => name === project);
+      return found?.functions.map(({ name }) => name) ?? [];
+    });
+  }
+
+  /** `project/function`: before the slash projects with one, behind it functions of the project. */
+  async functionNames(prefix: string): Promise<string[]> {
+    const [project = "", name] = prefix.split("/");
+    if (name === undefined) return (await this.projects(prefix)).map((each) => `${each}/`);
+    return (await this.functions(project, name)).map((each) => `${project}/${each}`);
+  }
+
+  async #listProjects(signal: AbortSignal): Promise<Deployed["projects"]> {
+    return ((await this.#door.get("/api/projects", { signal })) as Deployed).projects;
   }
 
   #listPids(module: string, prefix: string): Promise<string[]> {

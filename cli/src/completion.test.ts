@@ -9,6 +9,9 @@ const asked: string[] = [];
 const source = {
   modules: async (prefix: string) => [`module of ${prefix}`],
   pids: async (prefix: string) => [`pid of ${prefix}`],
+  projects: async (prefix: string) => [`project of ${prefix}`],
+  functions: async (project: string, prefix: string) => [`function of ${project}, ${prefix}`],
+  functionNames: async (prefix: string) => [`name of ${prefix}`],
 };
 const program = buildProgram({ ...process, env: {} });
 const complete = (...words: string[]) => findCandidates(program, words, source);
@@ -38,6 +41,30 @@ test("what an option takes is completed behind it, and is no argument", async ()
   assert.deepEqual(await complete("call", "--timeout", "5s", "acc"), ["pid of acc"]);
 });
 
+test("projects and their functions are completed where they stand", async () => {
+  assert.deepEqual(await complete("rollback", "al"), ["project of al"]);
+  assert.deepEqual(await complete("invoke", "alice-shop", "A"), ["function of alice-shop, A"]);
+  assert.deepEqual(await complete("functions", "alice-shop", "--json", ""), ["function of alice-shop, "]);
+  assert.deepEqual(await complete("logs", "--function", "al"), ["name of al"]);
+});
+
+/** Knows one project. */
+const door = {
+  get: async (path: string) => {
+    assert.equal(path, "/api/projects");
+    return { projects: [{ name: "alice-shop", functions: [{ name: "API" }, { name: "Ticker" }] }] };
+  },
+};
+
+test("a function is completed by its project first, then by the project's functions", async () => {
+  const candidates = new CandidateSource(clientOf([], []), door);
+  assert.deepEqual(await candidates.projects("al"), ["alice-shop"]);
+  assert.deepEqual(await candidates.functionNames("al"), ["alice-shop/"]);
+  assert.deepEqual(await candidates.functionNames("alice-shop/T"), ["alice-shop/Ticker"]);
+  assert.deepEqual(await candidates.functions("alice-shop", ""), ["API", "Ticker"]);
+  assert.deepEqual(await candidates.functions("bob-shop", ""), []);
+});
+
 function clientOf(names: string[], pids: string[]) {
   return {
     modules: async () => names.map((name) => ({ name, version: 1 })),
@@ -49,7 +76,10 @@ function clientOf(names: string[], pids: string[]) {
 }
 
 test("a pid is completed by its module first, then by the pids of the module", async () => {
-  const candidates = new CandidateSource(clientOf(["account", "accumulator"], ["accumulator/bob", "accumulator/al"]));
+  const candidates = new CandidateSource(
+    clientOf(["account", "accumulator"], ["accumulator/bob", "accumulator/al"]),
+    door,
+  );
   assert.deepEqual(await candidates.pids("acc"), ["account/", "accumulator/"]);
   assert.deepEqual(asked, []);
   assert.deepEqual(await candidates.pids("accumulator/"), ["accumulator/al", "accumulator/bob"]);
@@ -59,7 +89,9 @@ test("a pid is completed by its module first, then by the pids of the module", a
 
 test("a cluster that does not answer completes nothing", async () => {
   const never = () => Promise.reject(new Error("away"));
-  assert.deepEqual(await new CandidateSource({ modules: never, list: never }).pids("a"), []);
+  const candidates = new CandidateSource({ modules: never, list: never }, { get: never });
+  assert.deepEqual(await candidates.pids("a"), []);
+  assert.deepEqual(await candidates.functionNames("a"), []);
 });
 
 test("at the prompt a pid is completed inside open quotes only", () => {

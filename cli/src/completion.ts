@@ -3,32 +3,35 @@
 import type { Argument, Command, Option } from "commander";
 import type { CandidateSource } from "./candidates.ts";
 
+type Candidates = Pick<CandidateSource, "modules" | "pids" | "projects" | "functions" | "functionNames">;
+
 export async function findCandidates(
   program: Command,
   words: readonly string[],
-  source: Pick<CandidateSource, "modules" | "pids">,
+  source: Candidates,
 ): Promise<string[]> {
   const prefix = words.at(-1) ?? "";
   const { command, given, open } = follow(program, words.slice(0, -1));
   const fitting = (names: readonly string[]) => names.filter((name) => name.startsWith(prefix));
-  if (open) return complete(open.name(), open.argChoices, prefix, source);
+  if (open) return completeOption(open, prefix, source);
   if (prefix.startsWith("-")) return fitting(optionsOf(command, program).map(({ long }) => long ?? ""));
   const commands = visibleCommands(command);
   if (commands.length > 0) return fitting(commands);
-  const argument = argumentAt(command, given);
+  const argument = argumentAt(command, given.length);
+  if (argument?.name() === "function") return source.functions(given.at(-1) ?? "", prefix);
   return argument ? complete(argument.name(), argument.argChoices, prefix, source) : [];
 }
 
 interface Place {
   command: Command;
-  /** How many arguments of the command stand before. */
-  given: number;
+  /** The arguments of the command that stand before. */
+  given: readonly string[];
   /** The option whose value is to follow. */
   open: Option | undefined;
 }
 
 function follow(program: Command, words: readonly string[]): Place {
-  let place: Place = { command: program, given: 0, open: undefined };
+  let place: Place = { command: program, given: [], open: undefined };
   for (const word of words) place = step(program, place, word);
   return place;
 }
@@ -40,7 +43,7 @@ function step(program: Command, { command, given, open }: Place, word: string): 
     return { command, given, open: option && (option.required || option.optional) ? option : undefined };
   }
   const inner = command.commands.find((one) => one.name() === word);
-  return inner ? { command: inner, given: 0, open: undefined } : { command, given: given + 1, open: undefined };
+  return inner ? { command: inner, given: [], open: undefined } : { command, given: [...given, word], open: undefined };
 }
 
 function optionsOf(command: Command, program: Command): readonly Option[] {
@@ -58,14 +61,20 @@ function argumentAt(command: Command, index: number): Argument | undefined {
   return all[index] ?? (all.at(-1)?.variadic ? all.at(-1) : undefined);
 }
 
+function completeOption(option: Option, prefix: string, source: Candidates): Promise<string[]> {
+  if (option.name() === "function") return source.functionNames(prefix);
+  return complete(option.name(), option.argChoices, prefix, source);
+}
+
 /** By what the argument or option is called. */
 async function complete(
   name: string,
   choices: readonly string[] | undefined,
   prefix: string,
-  source: Pick<CandidateSource, "modules" | "pids">,
+  source: Candidates,
 ): Promise<string[]> {
   if (choices) return choices.filter((choice) => choice.startsWith(prefix));
   if (name === "pid" || name === "as") return source.pids(prefix);
+  if (name === "project") return source.projects(prefix);
   return name === "module" || name === "target" ? source.modules(prefix) : [];
 }

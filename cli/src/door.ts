@@ -1,12 +1,23 @@
-/** Requests that the client of the sdk has no method for: streams of events, and the work queue. */
+/** Requests that the client of the sdk has no method for: streams of events, the work queue, projects and functions. */
 
-import { type ClientOptions, ConnectionError, ProblemError, type ReadOptions } from "genserverless/client";
+import type { Readable } from "node:stream";
+import { type ClientOptions, ConnectionError, type ReadOptions } from "genserverless/client";
 import { Requests } from "genserverless/requests.ts";
 import { toProblem } from "genserverless/transport.ts";
 import { Agent, type Dispatcher } from "undici";
 import { readEvents, type ServerEvent } from "./event-stream.ts";
 
 type Answered = Record<string, unknown>;
+
+/** A request that is sent once. */
+export interface Outgoing {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: string | Readable;
+  /** How long the head of the answer may take unless --timeout says so; 15 s unless given, 0 for any time. */
+  headMs?: number;
+}
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Of a stream; its events may be as far apart as they like. */
@@ -40,17 +51,24 @@ export class Door {
 
   /** Resolves when the cluster has begun with the events, which end when it ends them; a connection that breaks throws. */
   async openEvents(path: string, lastEventId: string | undefined): Promise<AsyncGenerator<ServerEvent>> {
+    const resume: Record<string, string> = lastEventId === undefined ? {} : { "last-event-id": lastEventId };
+    const headers = { accept: "text/event-stream", ...resume };
+    const response = await this.begin({ method: "GET", path, headers });
+    if (response.statusCode === 200) return readUntilBroken(response);
+    throw toProblem(response, await readText(response), undefined);
+  }
+
+  /** Resolves with the head of the answer, whatever its status; --timeout is how long that may take. Nothing is sent again. */
+  async begin(request: Outgoing): Promise<Dispatcher.ResponseData> {
     const beginning = new AbortController();
     const limit = this.#timeoutMs === undefined ? undefined : AbortSignal.timeout(this.#timeoutMs);
     const giveUp = () => beginning.abort(limit?.reason);
     limit?.addEventListener("abort", giveUp);
     try {
-      const response = await this.#open(path, lastEventId, beginning.signal);
-      if (response.statusCode === 200) return readUntilBroken(response);
-      throw toProblem(response, await response.body.text(), undefined);
+      return await this.#send(request, beginning.signal);
     } catch (error) {
       beginning.signal.throwIfAborted();
-      throw error instanceof ProblemError ? error : toConnectionError(error);
+      throw toConnectionError(error);
     } finally {
       limit?.removeEventListener("abort", giveUp);
     }
@@ -61,14 +79,27 @@ export class Door {
     await Promise.all([this.#requests.close(), this.#agent.destroy()]);
   }
 
-  #open(path: string, lastEventId: string | undefined, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  #send({ method, path, headers, body, headMs }: Outgoing, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { url, token } = this.#options;
-    const headers: Record<string, string> = { accept: "text/event-stream" };
-    if (lastEventId !== undefined) headers["last-event-id"] = lastEventId;
-    if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
     const { origin, pathname } = new URL(url);
-    return this.#agent.request({ origin, path: pathname.replace(/\/$/, "") + path, method: "GET", headers, signal });
+    const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return this.#agent.request({
+      origin,
+      path: pathname.replace(/\/$/, "") + path,
+      method: method as Dispatcher.HttpMethod,
+      headers: { ...authorization, ...headers },
+      body: body ?? null,
+      signal,
+      ...(headMs !== undefined && { headersTimeout: headMs }),
+    });
   }
+}
+
+/** The whole body; where the connection breaks it throws as `begin` does. */
+export async function readText({ body }: Dispatcher.ResponseData): Promise<string> {
+  return body.text().catch((error) => {
+    throw toConnectionError(error);
+  });
 }
 
 async function* readUntilBroken({ body }: Dispatcher.ResponseData): AsyncGenerator<ServerEvent> {

@@ -21,19 +21,37 @@ export const EXIT_CODES = {
 /** What the command line says is wrong, before anything is sent. */
 export class WrongUsage extends Error {}
 
-/** The command did what it could, and a person should look. */
-export class Refused extends Error {}
+/** The command did what it could, and a person should look. Each of the details is told in a line of its own. */
+export class Refused extends Error {
+  readonly details: readonly string[];
+
+  constructor(message: string, details: readonly string[] = []) {
+    super(message);
+    this.details = details;
+  }
+}
 
 /** A ConnectionError that knows where it wanted to go. */
 export class Unreachable extends Error {}
 
-const TIMED_OUT_CODES = ["call_timeout", "outcome_unknown"];
+const TIMED_OUT_CODES = ["call_timeout", "outcome_unknown", "function_timeout"];
+/** It is the function that does not serve; the cluster does. */
+const FUNCTION_FAULTS = ["function_died", "function_not_started", "bad_answer"];
 
-export function describeFailure(error: unknown): { line: string; exitCode: number } {
+export interface Failure {
+  line: string;
+  /** Told below the line. */
+  details?: readonly string[];
+  exitCode: number;
+}
+
+export function describeFailure(error: unknown): Failure {
   if (error instanceof WrongUsage) {
     return { line: `${error.message} (see --help)`, exitCode: EXIT_CODES.wrongUsage };
   }
-  if (error instanceof Refused) return { line: error.message, exitCode: EXIT_CODES.refused };
+  if (error instanceof Refused) {
+    return { line: error.message, details: error.details, exitCode: EXIT_CODES.refused };
+  }
   if (error instanceof ProblemError) return describeProblem(error);
   if (error instanceof ConnectionError || error instanceof Unreachable) {
     return { line: error.message, exitCode: EXIT_CODES.unreachable };
@@ -45,7 +63,7 @@ export function describeFailure(error: unknown): { line: string; exitCode: numbe
   return { line, exitCode: EXIT_CODES.defect };
 }
 
-function describeProblem(problem: ProblemError): { line: string; exitCode: number } {
+function describeProblem(problem: ProblemError): Failure {
   const about = problem.messageId === undefined ? "" : ` (message ${problem.messageId})`;
   const hint = problem.code === "unauthorized" ? " (set API_TOKEN, or give --token)" : "";
   return { line: `${problem.code}: ${problem.detail}${about}${hint}`, exitCode: exitCodeOf(problem) };
@@ -54,5 +72,6 @@ function describeProblem(problem: ProblemError): { line: string; exitCode: numbe
 function exitCodeOf({ status, code }: ProblemError): number {
   if (status === 401 || status === 403) return EXIT_CODES.unauthorized;
   if (TIMED_OUT_CODES.includes(code)) return EXIT_CODES.timedOut;
+  if (FUNCTION_FAULTS.includes(code)) return EXIT_CODES.refused;
   return status === 502 || status === 503 || status === 504 ? EXIT_CODES.unreachable : EXIT_CODES.refused;
 }

@@ -8,12 +8,12 @@ import type { Session } from "./session.ts";
 
 const PAUSES_MS = [200, 500, 1_000, 2_000, 5_000];
 
-/** What is not followed ends with the stream. What `tell` throws ends it too. */
+/** What is not followed ends with the stream; it ends too where `tell` says "over", and with what `tell` throws. */
 export async function readStream(
   session: Session,
   path: string,
   isFollowed: boolean,
-  tell: (event: ServerEvent) => void,
+  tell: (event: ServerEvent) => unknown,
 ): Promise<void> {
   const { output } = session;
   let wasOpen = false;
@@ -26,7 +26,7 @@ export async function readStream(
       failures = 0;
       for await (const event of events) {
         lastEventId = event.id ?? lastEventId;
-        tell(event);
+        if (tell(event) === "over") return;
         await output.drained();
       }
     } catch (error) {

@@ -7,10 +7,15 @@ import type { Run } from "./commands/command.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addControl } from "./commands/control.ts";
 import { addDeadLetters } from "./commands/dead-letters.ts";
+import { addDeploy } from "./commands/deploy.ts";
+import { addFunctions } from "./commands/functions.ts";
+import { addInit } from "./commands/init.ts";
+import { addInvoke } from "./commands/invoke.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addMessaging } from "./commands/messaging.ts";
 import { addProcesses } from "./commands/processes.ts";
+import { addProjects } from "./commands/projects.ts";
 import { addShell } from "./commands/shell.ts";
 import { addTop } from "./commands/top.ts";
 import { addTransfer } from "./commands/transfer.ts";
@@ -21,7 +26,7 @@ import type { Flags, Io } from "./settings.ts";
 const AFTER_HELP = `
 A pid is module/key, e.g. accumulator/alice. A message is JSON; what is no JSON is
 a text, so that total is "total"; - reads it from standard input. A duration is
-e.g. 500ms, 5s or 2m; a bare number is ms.
+e.g. 500ms, 5s or 2m; a bare number is ms. A project is USER-REPO.
 
 Settings:
   GENSERVERLESS_URL  the cluster's load balancer (http://127.0.0.1:8080, or LB_PORT)
@@ -30,7 +35,7 @@ Settings:
 
 Exit codes:
   0  done
-  1  the cluster said no
+  1  the cluster said no, a deployment failed, a function answered 400 or more
   2  wrong usage
   3  the cluster cannot be reached, or cannot serve now
   4  no reply in time, or the outcome is not known
@@ -39,7 +44,7 @@ Exit codes:
 
 export function buildProgram(io: Io): Command {
   const program = new Command("genserverless")
-    .description("Talks to a cluster of durable processes, over HTTP.")
+    .description("Talks to a cluster of durable processes and functions, over HTTP.")
     .option("--url <url>", "the cluster's load balancer")
     .option("--token <token>", "the bearer token; API_TOKEN does not show in a list of processes")
     .option("--timeout <duration>", "how long an answer may take; of call, how long the reply may take (5s)")
@@ -70,6 +75,11 @@ export function buildProgram(io: Io): Command {
   addTop(program, run);
   addLogs(program, run);
   addWork(program, run);
+  addInit(program, run);
+  addDeploy(program, run);
+  addProjects(program, run);
+  addFunctions(program, run);
+  addInvoke(program, run);
   addShell(program, run);
   addCompletion(program, run);
   return program;

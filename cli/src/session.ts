@@ -3,6 +3,7 @@
 import { Client, ConnectionError, type ReadOptions, type RequestOptions } from "genserverless/client";
 import { Door } from "./door.ts";
 import { Unreachable } from "./failure.ts";
+import { FunctionsApi } from "./functions-api.ts";
 import { Output } from "./output.ts";
 import { type Flags, type Io, readSettings, type Settings } from "./settings.ts";
 
@@ -16,6 +17,8 @@ export class Session implements AsyncDisposable {
   readonly client: Client;
   /** For what the client does not know. */
   readonly door: Door;
+  /** Projects and their functions. */
+  readonly functions: FunctionsApi;
 
   constructor(flags: Flags, io: Io) {
     this.io = io;
@@ -25,6 +28,7 @@ export class Session implements AsyncDisposable {
     const options = { url, attempts: ATTEMPTS, ...(token === undefined ? {} : { token }) };
     this.client = new Client(options);
     this.door = new Door(options, timeoutMs);
+    this.functions = new FunctionsApi(this.door, () => this.limits);
   }
 
   /** The options of one request: it ends when --timeout is over. */

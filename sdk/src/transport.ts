@@ -130,8 +130,9 @@ export function toProblem(
   const body = parseJson(text);
   const problem: Record<string, unknown> = typeof body === "object" ? { ...body } : {};
   const { code, detail, messageId } = problem;
-  // The work queue refuses with `error`, and knows no work with a `status` in words.
-  const words = [detail, problem["error"], problem["status"]].find((value) => typeof value === "string");
+  // Projects and functions refuse with `message`, the work queue with `error`; it knows no work with a `status` in words.
+  const told = [detail, problem["message"], problem["error"], problem["status"]];
+  const words = told.find((value) => typeof value === "string");
   return new ProblemError({
     status,
     code: typeof code === "string" ? code : `http_${status}`,

@@ -6,20 +6,25 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, test } from "node:test";
-import { buildProgram } from "@genserverless/cli/program.ts";
+import { type Ran, runIn } from "@genserverless/cli/run.test-support.ts";
 import { assertNoChildLeft, type Child, nodeChild } from "../tools/child.ts";
+import { findExamples, needsFunctions } from "../tools/cli-examples.ts";
 import { ClusterClient } from "../tools/cluster-client.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 
-/** The command line as its users meet it: a process of its own for each command. */
+/**
+ * The command line as its users meet it. Shells, pipes, signals and what follows without an end have a process of their own
+ * for each command; all others are run in this one, as main.ts runs them.
+ */
 
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "cli/src/main.ts");
 const TOKEN = "a-token-of-the-test";
 const SOON = { withinMs: 10_000 };
 
-const cluster = new TestCluster({ env: { DRAIN_MS: "50", WORK_PAUSE_MS: "300" } });
+const CALLER_FOLDER = process.cwd();
+const cluster = new TestCluster({ modulesDir: "modules:test/modules", env: { WORK_PAUSE_MS: "300" } });
 /** The second api wants a token. */
 const client = new ClusterClient(() => cluster.urls.slice(0, 1));
 let folder: string;
@@ -27,6 +32,7 @@ let guardedUrl: string;
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "cli-"));
+  process.chdir(folder);
   writeFileSync(join(folder, "genserverless"), `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`);
   chmodSync(join(folder, "genserverless"), 0o755);
   await cluster.start();
@@ -37,15 +43,10 @@ before(async () => {
 after(async () => {
   await client.close();
   await cluster.stop();
+  process.chdir(CALLER_FOLDER);
   rmSync(folder, { recursive: true });
   assertNoChildLeft();
 });
-
-interface Ran {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
 
 /** The settings of one that talks to the api without a token. */
 function settings(env: Record<string, string> = {}): Record<string, string> {
@@ -54,17 +55,18 @@ function settings(env: Record<string, string> = {}): Record<string, string> {
   return { PATH: path, HOME: folder, NODE_COMPILE_CACHE: cache, GENSERVERLESS_URL: cluster.urls[0] ?? "", ...env };
 }
 
+/** In a process of its own. */
 async function runCommand(command: string, args: string[], env = {}, input = ""): Promise<Ran> {
   const child = spawn(command, args, { cwd: folder, env: settings(env), stdio: "pipe" });
   child.stdin.on("error", () => {});
   child.stdin.end(input);
   const closed = once(child, "close");
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: (await closed)[0], stdout, stderr };
+  return { code: Number((await closed)[0]), stdout, stderr };
 }
 
-const cli = (...args: string[]) => runCommand(process.execPath, [MAIN, ...args]);
-const cliWith = (env: Record<string, string>, ...args: string[]) => runCommand(process.execPath, [MAIN, ...args], env);
+const cli = (...args: string[]) => cliWith({}, ...args);
+const cliWith = (env: Record<string, string>, ...args: string[]) => runIn({ env: settings(env) }, ...args);
 
 async function answerOf(...args: string[]): Promise<Record<string, unknown>> {
   const { code, stdout, stderr } = await cli(...args, "--json");
@@ -304,31 +306,22 @@ const ENDLESS = /^genserverless (top$|top --every|logs --follow|journal \S+ --fo
 
 test("every example of the help is a command that works", { timeout: 180_000 }, async () => {
   let left = 0;
-  for (const { name, line } of examples()) {
-    if (ENDLESS.test(line)) continue;
+  for (const { name, line } of findExamples()) {
+    if (ENDLESS.test(line) || needsFunctions(line)) continue;
     const env = await prepare(name);
-    const { code, stderr } = await runCommand("sh", ["-c", line], env);
+    const { code, stderr } = await runLine(line, env);
     assert.equal(code, 0, `${line}: ${stderr}`);
     left++;
   }
   assert.ok(left > 40);
 });
 
-type Command = ReturnType<typeof buildProgram>;
-
-function examples(): { name: string; line: string }[] {
-  const program = buildProgram({ ...process, env: {} });
-  const leaves = (command: Command): Command[] =>
-    command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
-  return leaves(program).flatMap((command) => {
-    let help = "";
-    const collect = (written: string) => {
-      help += written;
-    };
-    command.configureOutput({ writeOut: collect }).outputHelp();
-    const lines = [...help.matchAll(/^ {2}\$ (.+)$/gm)].map(([, line = ""]) => line);
-    return lines.map((line) => ({ name: command.name(), line }));
-  });
+/** A command alone is run here, with the shell's quotes taken off; all else is a shell's. */
+function runLine(line: string, env: Record<string, string>): Promise<Ran> {
+  const [name, ...words] = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word = ""]) => quoted ?? word);
+  if (name !== "genserverless" || words[0] === "shell" || / [|<>] /.test(line))
+    return runCommand("sh", ["-c", line], env);
+  return cliWith(env, ...words.map((word) => (word.startsWith("$") ? (env[word.slice(1)] ?? "") : word)));
 }
 
 /** What an example finds: alice, and what its command is about. */
@@ -358,7 +351,7 @@ async function prepare(name: string): Promise<Record<string, string>> {
 test("while Redis is away the command line says so and ends with 3", async () => {
   const { redis } = cluster;
   await redis.kill();
-  const { code, stderr } = await cli("ps");
+  const { code, stderr } = await runCommand("genserverless", ["ps"]);
   assert.equal(code, 3);
   assert.match(stderr, /^genserverless: redis_unavailable: [^\n]+\n$/);
   await redis.restart();

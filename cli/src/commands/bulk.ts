@@ -4,6 +4,7 @@ import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { Argument, type Command } from "commander";
 import type { BulkAction, BulkAnswer, BulkFilter, ProcessStatus } from "genserverless/client";
 import { Refused, WrongUsage } from "../failure.ts";
+import { drawBar } from "../progress-bar.ts";
 import type { Session } from "../session.ts";
 import { addExamples, type Run } from "./command.ts";
 import { addFilter, readFilter } from "./processes.ts";
@@ -55,7 +56,10 @@ async function actOnMany(session: Session, action: BulkAction, flags: BulkFlags)
   let total: Total;
   try {
     const { matched } = await goThrough(session, action, filter, { dryRun: true }, () => {});
-    const show = ({ done, failed }: Total) => progress.show(drawBar(done + failed.length, matched));
+    const show = ({ done, failed }: Total) => {
+      const gone = done + failed.length;
+      progress.show(`${drawBar(gone, matched)} ${gone} of ${matched}`);
+    };
     const reason = flags.reason === undefined ? {} : { reason: flags.reason };
     total = flags.dryRun
       ? { matched, done: 0, failed: [] }
@@ -96,12 +100,4 @@ async function goThrough(
     cursor = answer.nextCursor;
   } while (cursor !== undefined);
   return total;
-}
-
-const BAR_WIDTH = 30;
-
-function drawBar(done: number, all: number): string {
-  const share = all > 0 ? Math.min(1, done / all) : 1;
-  const filled = Math.round(share * BAR_WIDTH);
-  return `[${"#".repeat(filled)}${".".repeat(BAR_WIDTH - filled)}] ${done} of ${all}`;
 }

@@ -32,7 +32,7 @@ compdef _genserverless genserverless
 export function addCompletion(program: Command, run: Run): void {
   const completion = program
     .command("completion")
-    .description("Prints what makes bash or zsh complete commands, modules and pids.")
+    .description("Prints what makes bash or zsh complete commands, modules, pids, projects and functions.")
     .addArgument(new Argument("<shell>").choices(["bash", "zsh"]))
     .action(run(async ({ output }, shell: string) => output.line((shell === "bash" ? BASH : ZSH).trimEnd())));
   addExamples(completion, "completion bash", "completion zsh");
@@ -41,8 +41,8 @@ export function addCompletion(program: Command, run: Run): void {
     .command("complete", { hidden: true })
     .argument("<words...>")
     .action(
-      run(async ({ client, output }, words: string[]) => {
-        const source = new CandidateSource(client);
+      run(async ({ client, door, output }, words: string[]) => {
+        const source = new CandidateSource(client, door);
         for (const candidate of await findCandidates(program, words, source)) output.line(candidate);
       }),
     );

@@ -30,7 +30,7 @@ export async function runShell(session: Session): Promise<number> {
 }
 
 async function runOnTerminal(session: Session): Promise<0> {
-  const { io, settings, client, output } = session;
+  const { io, settings, client, door, output } = session;
   output.line(GREETING.replace("URL", settings.url));
   const useColors = !io.env["NO_COLOR"];
   const server = start({
@@ -44,7 +44,7 @@ async function runOnTerminal(session: Session): Promise<0> {
   });
   const left = once(server, "exit");
   bindClient(server, session);
-  completeIn(server, new CandidateSource(client));
+  completeIn(server, new CandidateSource(client, door));
   // One that cannot be written is told by Node, and there is none then.
   server.setupHistory(join(homedir(), HISTORY), () => {});
   await left;
