@@ -2,7 +2,8 @@
 
 import { totalmem } from "node:os";
 import { resolve } from "node:path";
-import { readInteger, readText, readToken, SettingError } from "@genserverless/shared/service/env.ts";
+import { readFunctionsToken } from "@genserverless/shared/functions/access.ts";
+import { readInteger, readText, SettingError } from "@genserverless/shared/service/env.ts";
 
 type Environment = Record<string, string | undefined>;
 
@@ -23,6 +24,10 @@ export interface FunctionsSettings {
   buildsAtOnce: number;
   allowsScripts: boolean;
   npmRegistry: string | undefined;
+  /** The path of Go, `off`, or empty for the one on PATH. */
+  goProgram: string;
+  /** Where modules come from. */
+  goProxy: string;
   mostSandboxes: number;
   mostStarting: number;
   mostWaiting: number;
@@ -40,10 +45,14 @@ const MB = 1_048_576;
 const SMALL_SANDBOX_BYTES = 64 * MB;
 
 export function readFunctionsSettings(env: Environment): FunctionsSettings {
-  const token = readToken(env, "FUNCTIONS_TOKEN");
+  const token = readFunctionsToken(env);
   if (token === undefined)
-    throw new SettingError("FUNCTIONS_TOKEN must be set, to 16 visible ASCII characters or more");
-  const room = Math.max(8, Math.min(256, Math.floor(totalmem() / 2 / SMALL_SANDBOX_BYTES)));
+    throw new SettingError(
+      "FUNCTIONS_TOKEN, or FUNCTIONS_TOKEN_FILE, must be set, to 16 visible ASCII characters or more",
+    );
+  // Of a container its own limit counts.
+  const memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  const room = Math.max(8, Math.min(256, Math.floor(memoryBytes / 2 / SMALL_SANDBOX_BYTES)));
   return {
     host: readText(env, "HOST", "127.0.0.1"),
     port: readInteger(env, "FUNCTIONS_PORT", 3_100, 0, 65_535),
@@ -57,6 +66,8 @@ export function readFunctionsSettings(env: Environment): FunctionsSettings {
     buildsAtOnce: readInteger(env, "FUNCTIONS_BUILDS", 2, 1, 64),
     allowsScripts: readSwitch(env, "FUNCTIONS_NPM_SCRIPTS", "off"),
     npmRegistry: readText(env, "FUNCTIONS_NPM_REGISTRY", "") || undefined,
+    goProgram: readText(env, "FUNCTIONS_GO", ""),
+    goProxy: readText(env, "FUNCTIONS_GO_PROXY", "https://proxy.golang.org"),
     mostSandboxes: readInteger(env, "FUNCTIONS_SANDBOXES", room, 1, 10_000),
     mostStarting: readInteger(env, "FUNCTIONS_STARTING", 4, 1, 256),
     mostWaiting: readInteger(env, "FUNCTIONS_WAITING", 100, 0, 100_000),

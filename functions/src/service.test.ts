@@ -33,7 +33,7 @@ test("stops without start", async (t) => {
 test("settings that are wrong are named", () => {
   assert.throws(
     () => readFunctionsSettings({}),
-    new SettingError("FUNCTIONS_TOKEN must be set, to 16 visible ASCII characters or more"),
+    new SettingError("FUNCTIONS_TOKEN, or FUNCTIONS_TOKEN_FILE, must be set, to 16 visible ASCII characters or more"),
   );
   const token = { FUNCTIONS_TOKEN: "sixteen-characters" };
   assert.throws(

@@ -8,9 +8,12 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { Builds } from "./build/builds.ts";
 import type { FunctionsSettings } from "./config.ts";
 import { FunctionsServer } from "./http/server.ts";
+import { Leases } from "./leases/leases.ts";
 import { FunctionLogs } from "./logs/function-logs.ts";
 import { Figures } from "./pool/figures.ts";
 import { Pools } from "./pool/pools.ts";
+import { Runs } from "./runs/runs.ts";
+import { Doors } from "./sandbox/door.ts";
 import { findPrograms } from "./sandbox/isolation.ts";
 import { Sandboxes } from "./sandbox/sandboxes.ts";
 import { SandboxWatch } from "./sandbox/watch.ts";
@@ -46,24 +49,38 @@ export class FunctionsService implements Part {
     const { buildsAtOnce: atOnce, mostBuildBytes: mostBytes } = settings;
     const builds = new Builds({ ...settings, dataDir, projects, checkouts, sandboxes, events, atOnce, mostBytes });
     const logs = new FunctionLogs();
+    const doors = new Doors(join(settings.dataDir, "doors"));
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
-    const pools: Pools = new Pools({ ...settings, builds, projects, sandboxes, logs, figures: () => figures, events });
+    const pools: Pools = new Pools({
+      ...settings,
+      builds,
+      projects,
+      sandboxes,
+      logs,
+      figures: () => figures,
+      leases: () => leases,
+      doors,
+      events,
+    });
     const figures = new Figures(registry, () => pools.count());
+    const leases = new Leases(figures);
+    const runs = new Runs({ path: join(settings.dataDir, "runs"), pools, figures, events });
     const watch = new SandboxWatch(() => pools.sandboxes());
     const streams = new Set<EventStream>();
-    const parts = { projects, checkouts, builds, pools, logs, figures, registry, streams };
+    const parts = { projects, checkouts, builds, pools, runs, leases, logs, figures, registry, streams };
     this.#server = new FunctionsServer({ ...settings, parts, events });
     const store = {
       async start() {
         await dataDir.open();
+        await doors.open();
         await projects.load();
         await git.prepare();
       },
       async stop() {},
     };
     const building = { async start() {}, stop: () => builds.stop() };
-    this.#lifecycle = new Lifecycle([store, sandboxes, building, watch, pools, this.#server]);
+    this.#lifecycle = new Lifecycle([store, checkouts, sandboxes, building, watch, pools, runs, this.#server]);
   }
 
   /** Where it listens, once it has started. */

@@ -165,13 +165,6 @@ test("a repository that cannot be deployed is refused with what is wrong with it
   }
 });
 
-test("Go is refused clearly where there is no toolchain", async () => {
-  const refusal = await service.refusal({
-    ".eserveless.yaml": (HELLO[".eserveless.yaml"] ?? "").replace("node", "golang"),
-  });
-  assert.equal(refusal.code, "no_toolchain");
-});
-
 test("a repository that is missing, empty or not allowed is named as that", async () => {
   const empty = new GitRepository("empty");
   service.repositories.push(empty);

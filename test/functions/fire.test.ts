@@ -122,6 +122,7 @@ test("one that exits at its start after it was built: 502 with its exit code, at
   assert.deepEqual(problemOf(answer), [502, "function_not_started"]);
   assert.match(answer.body, /exit code 0/);
   assert.ok(performance.now() - startedAt < 5_000);
+  await service.untilLogged(quitting.project, "quits", /^the function cannot be started: .*exit code 0$/);
 });
 
 test("one that fills its memory, on the heap or beside it, is ended alone", async () => {
@@ -267,7 +268,7 @@ test("one that prints without end is read slowly, cut, and told so; the service 
   }`;
   const printing = await service.deploy(httpProject({ prints: source }, "  timeout: 3s\n"));
   const before = residentMb(service.child.pid);
-  const [answer] = await Promise.all([service.run(printing, "prints"), assertNeighbourWell(), assertNeighbourWell()]);
+  const [answer] = await Promise.all([service.run(printing, "prints"), assertNeighbourWell()]);
   assert.deepEqual(problemOf(answer), [504, "function_timeout"]);
   const lines = await service.untilLogged(printing.project, "prints", /bytes of stdout were left out/);
   assert.equal(Math.max(...lines.map((line) => line.length)) <= 8_193, true);
@@ -349,7 +350,7 @@ test("a cron function that hangs, dies or throws is a report, not an error of th
       exports.throws = async () => { throw new Error("no") };
       exports.quits = () => { process.kill(process.pid, "SIGKILL"); for (;;); };`,
   });
-  const reports = await Promise.all(names.map((name) => service.job(cron, name)));
+  const reports = await Promise.all(names.map((name) => service.runOnce(cron, name)));
   assert.deepEqual(
     reports.slice(0, 3).map(({ status }) => status),
     ["timeout", "died", "failed"],

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PoolFigures, Run, ServiceFigures } from "@genserverless/shared/functions/functions-client.ts";
 import { type Child, nodeChild } from "../tools/child.ts";
 import { until } from "../tools/until.ts";
 import { type Files, GitRepository } from "./git-repository.ts";
@@ -23,13 +24,6 @@ export interface Answered {
   body: string;
 }
 
-export interface Report {
-  status: string;
-  durationMs: number;
-  coldStart: boolean;
-  error?: string;
-}
-
 export class FunctionsService {
   readonly dataDir = mkdtempSync(join(tmpdir(), "functions-"));
   readonly repositories: GitRepository[] = [];
@@ -45,7 +39,7 @@ export class FunctionsService {
   async start(): Promise<void> {
     await this.#child.start();
     await this.#child.untilRecord((record) => record["msg"] === "http.listening", {
-      withinMs: 30_000,
+      withinMs: 60_000,
       what: "listening",
     });
   }
@@ -110,7 +104,7 @@ export class FunctionsService {
         const { json } = await this.ask("GET", `/v1/builds/${project}@${commit}`);
         return json["status"] === "building" ? undefined : json;
       },
-      { withinMs: 60_000, what: `the build of ${project} ends` },
+      { withinMs: 100_000, what: `the build of ${project} ends` },
     );
   }
 
@@ -144,10 +138,20 @@ export class FunctionsService {
     });
   }
 
-  async job({ project, commit }: Deployed, name: string, event?: unknown): Promise<Report> {
-    const { status, json } = await this.ask("POST", `/v1/jobs/${project}/${commit}/${name}`, { event });
+  /** Runs a cron or event function, to its end. */
+  async runOnce({ project, commit }: Deployed, name: string, event?: unknown): Promise<Run> {
+    const id = crypto.randomUUID();
+    const body = { project, commit, function: name, event, waitMs: 10_000 };
+    const { status, json } = await this.ask("PUT", `/v1/runs/${id}`, body);
     assert.equal(status, 200, JSON.stringify(json));
-    return json as unknown as Report;
+    assert.notEqual(json["status"], "running", JSON.stringify(json));
+    return json as unknown as Run;
+  }
+
+  /** What there is of a function's sandboxes; undefined before it was asked for. */
+  async pool({ project }: Deployed, name: string): Promise<PoolFigures | undefined> {
+    const { pools } = (await this.ask("GET", "/v1/functions")).json as unknown as ServiceFigures;
+    return pools.find((one) => one.project === project && one.function === name);
   }
 
   /** What a function has printed until now, and what the service says about it, until a line matches. */

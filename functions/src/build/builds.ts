@@ -11,14 +11,15 @@
  */
 
 import { execFile } from "node:child_process";
-import { cp, mkdir, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import type { Checkout, Build as ToldBuild } from "@genserverless/shared/functions/functions-client.ts";
+import type { Manifest } from "@genserverless/shared/functions/manifest.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
-import type { Manifest } from "../manifest/manifest.ts";
 import { Problem } from "../problems.ts";
 import type { Sandboxes } from "../sandbox/sandboxes.ts";
-import type { Checkout, Checkouts } from "../source/checkouts.ts";
+import type { Checkouts } from "../source/checkouts.ts";
 import { COMMIT, PROJECT } from "../source/repository.ts";
 import { type DataDir, readJson } from "../store/data-dir.ts";
 import type { Projects } from "../store/projects.ts";
@@ -26,18 +27,15 @@ import { Turnstile } from "../store/turnstile.ts";
 import { BuildLog } from "./build-log.ts";
 import { BuildFailure, type FailureCode } from "./failure.ts";
 import { buildGo } from "./go-build.ts";
+import { GoCache } from "./go-cache.ts";
+import { checkLinks } from "./links.ts";
 import { buildNode } from "./node-build.ts";
 
 const run = promisify(execFile);
 
-export interface Build {
+export interface Build extends ToldBuild {
   id: string;
-  project: string;
-  commit: string;
-  status: "building" | "ready" | "failed";
-  /** Of a build that failed. */
   reason?: { code: FailureCode; message: string };
-  durationMs?: number;
 }
 
 /** As it lies on the disk. */
@@ -63,17 +61,21 @@ export interface BuildsOptions {
   mostBytes: number;
   allowsScripts: boolean;
   npmRegistry: string | undefined;
+  goProgram: string;
+  goProxy: string;
 }
 
 export class Builds {
   readonly #options: BuildsOptions;
   readonly #turnstile: Turnstile;
   readonly #running = new Map<string, Running>();
+  readonly #goCache: GoCache;
   readonly #manifests = new Map<string, Manifest>();
 
   constructor(options: BuildsOptions) {
     this.#options = options;
     this.#turnstile = new Turnstile(options.atOnce);
+    this.#goCache = new GoCache(options.dataDir);
   }
 
   /** Begins to build, unless it is built or being built. Throws `unknown_project`, `unknown_checkout`. */
@@ -172,7 +174,7 @@ export class Builds {
 
   /** Never rejects: whatever goes wrong is the build's reason. */
   async #build(making: Making): Promise<void> {
-    const { build, checkout, work, log, signal } = making;
+    const { build, checkout, log } = making;
     const { project, commit, id } = build;
     const { events } = this.#options;
     const startedAt = performance.now();
@@ -184,7 +186,7 @@ export class Builds {
     const told = reason && { code: reason.code, message: reason.message };
     const ended: Build = { ...build, status, durationMs, ...(told && { reason: told }) };
     try {
-      await this.#keep({ build: ended, checkout }, work, signal);
+      await this.#keep({ build: ended, checkout }, making);
       // Not before it can be used.
       Object.assign(build, ended);
     } finally {
@@ -195,11 +197,13 @@ export class Builds {
   }
 
   /** Makes what was built count, or why it was not; what was cancelled is thrown away. */
-  async #keep(kept: KeptBuild, work: string, signal: AbortSignal): Promise<void> {
-    const { dataDir } = this.#options;
+  async #keep(kept: KeptBuild, { work, uid, signal }: Making): Promise<void> {
+    const { dataDir, projects } = this.#options;
     const { project, commit, status } = kept.build;
-    if (signal.aborted) return dataDir.remove(work);
+    const isWanted = !signal.aborted && projects.all.some((one) => one.name === project && one.uid === uid);
+    if (!isWanted) return dataDir.remove(work);
     if (status === "failed") await dataDir.remove(join(work, "tree"));
+    if (status === "failed") await chmod(work, 0o700);
     await writeFile(join(work, "build.json"), JSON.stringify(kept));
     await dataDir.keep(work, status === "failed" ? "failures" : "builds", project, commit);
     if (status === "failed") return;
@@ -207,7 +211,7 @@ export class Builds {
   }
 
   async #make({ build, checkout, uid, work, log, signal }: Making): Promise<void> {
-    const { dataDir, sandboxes, allowsScripts, npmRegistry, mostBytes } = this.#options;
+    const { dataDir, sandboxes, allowsScripts, npmRegistry, goProgram, goProxy, mostBytes } = this.#options;
     const { project, commit } = build;
     const { runtime } = checkout.manifest;
     log.append(`building ${project} at ${commit} for ${runtime}`);
@@ -216,14 +220,16 @@ export class Builds {
     await mkdir(tree);
     await cp(from, tree, { recursive: true, verbatimSymlinks: true });
     const { hasUsers } = sandboxes.isolation;
-    if (hasUsers) await run("chown", ["-R", "-h", `${uid}:${uid}`, tree]);
-    const options = { sandboxes, log, tree, uid, manifest: checkout.manifest, allowsScripts, npmRegistry, signal };
-    await (runtime === "node" ? buildNode(options) : buildGo(options));
+    await sandboxes.give(tree, uid);
+    const options = { sandboxes, log, tree, uid, manifest: checkout.manifest, signal };
+    if (runtime === "node") await buildNode({ ...options, allowsScripts, npmRegistry });
+    else await buildGo({ ...options, repository: checkout.repository, goProgram, goProxy, goCache: this.#goCache });
     signal.throwIfAborted();
+    await checkLinks(tree);
     if ((await measureBytes(tree)) > mostBytes)
       throw new BuildFailure("too_large", `it is larger than ${mostBytes} bytes`);
     // The project's user may read it, and no other project's; nobody but the service may write.
-    await run("chmod", ["-R", "u+rwX,go+rX,go-w", tree]);
+    await run("chmod", ["-R", "u+rwX,go+rX,go-w,a-s", tree]);
     if (hasUsers) {
       await run("chown", ["-R", "-h", "0:0", tree]);
       await run("chown", [`0:${uid}`, work]);

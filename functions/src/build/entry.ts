@@ -2,14 +2,18 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { FunctionSpec } from "../manifest/manifest.ts";
+import type { FunctionSpec, Manifest } from "@genserverless/shared/functions/manifest.ts";
 
 const ENTRIES = ["functions.js", "functions.ts", "functions.mjs", "functions.mts", "functions.cjs", "functions.cts"];
 
+/** What a Go project is built into. */
+export const GO_ENTRY = ".eserveless-go/functions";
+
 export const ENTRY_WORDS = ENTRIES.join(", ");
 
-export function findEntry(tree: string): string | undefined {
-  return ENTRIES.find((name) => existsSync(join(tree, name)));
+export function findEntry(tree: string, runtime: Manifest["runtime"]): string | undefined {
+  const names = runtime === "go" ? [GO_ENTRY] : ENTRIES;
+  return names.find((name) => existsSync(join(tree, name)));
 }
 
 /** A function's environment: its meta as ESERVELESS_<KEY>, and what its env says. */

@@ -2,6 +2,7 @@
 
 export type FailureCode =
   | "no_toolchain"
+  | "not_isolated"
   | "no_entry"
   | "package_broken"
   | "lock_file_missing"
@@ -11,6 +12,7 @@ export type FailureCode =
   | "compile_failed"
   | "not_loaded"
   | "not_exported"
+  | "link_refused"
   | "too_large"
   | "timeout"
   | "cancelled"

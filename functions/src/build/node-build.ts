@@ -3,10 +3,8 @@
 import { existsSync } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Manifest } from "../manifest/manifest.ts";
-import { NotStarted, Sandbox } from "../sandbox/sandbox.ts";
-import type { Sandboxes } from "../sandbox/sandboxes.ts";
-import type { BuildLog } from "./build-log.ts";
+import type { BuildOptions } from "./build-options.ts";
+import { checkFunctions } from "./check-functions.ts";
 import { runCommand } from "./command.ts";
 import { ENTRY_WORDS, findEntry } from "./entry.ts";
 import { BuildFailure } from "./failure.ts";
@@ -21,25 +19,18 @@ const RETRIES = [
 ];
 const NPM_MEMORY_MB = 1_024;
 
-export interface NodeBuildOptions {
-  sandboxes: Sandboxes;
-  log: BuildLog;
-  /** The project's files, in place. */
-  tree: string;
-  uid: number;
-  manifest: Manifest;
+export interface NodeBuildOptions extends BuildOptions {
   allowsScripts: boolean;
   npmRegistry: string | undefined;
-  signal: AbortSignal;
 }
 
 export async function buildNode(options: NodeBuildOptions): Promise<void> {
   const { tree, log } = options;
-  const entry = findEntry(tree);
+  const entry = findEntry(tree, "node");
   if (!entry) throw new BuildFailure("no_entry", `none of ${ENTRY_WORDS} is there`);
   if (await hasDependencies(tree)) await installDependencies(options);
   else log.append("no dependencies to install");
-  await checkExports(options, entry);
+  await checkFunctions(options, entry);
 }
 
 async function hasDependencies(tree: string): Promise<boolean> {
@@ -83,38 +74,6 @@ async function installDependencies(options: NodeBuildOptions): Promise<void> {
   if (code === 0) return;
   const isBroken = /EUSAGE|EINTEGRITY|EJSONPARSE|lockfileVersion|in sync/.test(words);
   throw new BuildFailure(isBroken ? "lock_file_broken" : "dependencies_failed", `npm ci ended with ${code}: ${words}`);
-}
-
-/** Loads the project once, as its functions will be loaded. */
-async function checkExports(
-  { sandboxes, log, tree, uid, manifest }: NodeBuildOptions,
-  entryName: string,
-): Promise<void> {
-  const memoryMb = Math.max(...manifest.functions.map((spec) => spec.memoryMb));
-  const folders = [sandboxes.runtime, { name: "code" as const, source: tree }];
-  const made = await sandboxes.make({ uid, folders, memoryMb, cpuSeconds: 30, processes: 64, tmpMb: 16 });
-  const declared = manifest.functions.map(({ name }) => name);
-  const printed: string[] = [];
-  const sandbox = new Sandbox({
-    made,
-    memoryMb,
-    order: { entryName, declared, env: {} },
-    onOutput: (stream) => stream.on("data", (chunk: Buffer) => printed.length < 50 && printed.push(String(chunk))),
-  });
-  try {
-    log.append(`loading ${entryName} for ${declared.join(", ")}`);
-    await sandbox.load();
-  } catch (error) {
-    if (!(error instanceof NotStarted)) throw error;
-    const said = printed.join("").trim().slice(-1_000);
-    throw new BuildFailure(
-      error.reason === "not_exported" ? "not_exported" : "not_loaded",
-      `${error.message}${said && `; it said: ${said}`}`,
-    );
-  } finally {
-    sandbox.end("stopped");
-    await sandbox.ended;
-  }
 }
 
 async function parseObject(

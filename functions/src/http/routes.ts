@@ -5,21 +5,24 @@ import { EventStream, readLastEventId } from "@genserverless/shared/service/even
 import type { Registry } from "prom-client";
 import { readBuildLog } from "../build/build-log.ts";
 import { type Builds, nameBuild } from "../build/builds.ts";
+import type { Leases } from "../leases/leases.ts";
 import type { FunctionLogs } from "../logs/function-logs.ts";
 import type { Figures } from "../pool/figures.ts";
 import type { Pools, Target } from "../pool/pools.ts";
 import { Problem } from "../problems.ts";
+import type { Runs } from "../runs/runs.ts";
 import type { Checkouts } from "../source/checkouts.ts";
 import type { Projects } from "../store/projects.ts";
-import { readObject, readText } from "./body.ts";
+import { readObject, readText, readWaitMs } from "./body.ts";
 import { Router } from "./router.ts";
-import { runJob } from "./run-job.ts";
 
 export interface Parts {
   projects: Projects;
   checkouts: Checkouts;
   builds: Builds;
   pools: Pools;
+  runs: Runs;
+  leases: Leases;
   logs: FunctionLogs;
   figures: Figures;
   registry: Registry;
@@ -41,6 +44,10 @@ export interface Answer {
 /** Undefined where the handler answers by itself. */
 export type Handler = (call: Call) => Promise<Answer | undefined>;
 
+const RUN_ID = /^[A-Za-z0-9._~:-]{1,200}$/;
+/** In place of a commit: the one that is current. */
+const CURRENT = "current";
+
 export function createRouter(parts: Parts): Router<Handler> {
   return new Router<Handler>()
     .add("GET", "/metrics", (call) => sendMetrics(parts, call))
@@ -49,7 +56,9 @@ export function createRouter(parts: Parts): Router<Handler> {
     .add("GET", "/v1/builds/{id}", (call) => showBuild(parts, call))
     .add("GET", "/v1/builds/{id}/log", (call) => streamBuildLog(parts, call))
     .add("DELETE", "/v1/builds/{project}/{commit}", (call) => deleteBuild(parts, call))
-    .add("POST", "/v1/jobs/{project}/{commit}/{function}", (call) => beginJob(parts, call))
+    .add("PUT", "/v1/runs/{id}", (call) => beginRun(parts, call))
+    .add("GET", "/v1/runs/{id}", (call) => showRun(parts, call))
+    .add("POST", "/v1/leases/{project}/{function}", (call) => lease(parts, call))
     .add("GET", "/v1/logs/{project}/{function}", (call) => streamLog(parts, call))
     .add("GET", "/v1/functions", async () => showFunctions(parts))
     .add("GET", "/v1/projects", async () => ({ status: 200, json: { projects: parts.projects.all } }))
@@ -104,23 +113,47 @@ async function deleteBuild({ builds, pools }: Parts, { params }: Call): Promise<
   return { status: 204 };
 }
 
-async function beginJob({ pools, figures }: Parts, { req, params }: Call): Promise<Answer> {
-  const { project = "", commit = "", function: name = "" } = params;
+async function beginRun({ runs }: Parts, { req, params }: Call): Promise<Answer> {
+  const id = readRunId(params["id"]);
+  const body = await readObject(req);
+  const [project, commit] = [readText(body, "project"), readText(body, "commit")];
   nameBuild(project, commit);
-  const { event } = await readObject(req);
-  const found = await pools.find({ project, commit, name }, false);
-  return { status: 200, json: await runJob(found, figures, event ?? null) };
+  const order = { target: { project, commit, name: readText(body, "function") }, event: body["event"] ?? null };
+  return { status: 200, json: await runs.begin(id, order, readWaitMs(body["waitMs"])) };
 }
 
-/** Events `line`, numbered; Last-Event-ID goes on after one. */
+async function showRun({ runs }: Parts, { req, params }: Call): Promise<Answer> {
+  const given = new URLSearchParams((req.url ?? "").split("?")[1]).get("waitMs");
+  const waitMs = readWaitMs(given === null ? undefined : Number(given));
+  return { status: 200, json: await runs.find(readRunId(params["id"]), waitMs) };
+}
+
+function readRunId(id = ""): string {
+  if (RUN_ID.test(id)) return id;
+  throw new Problem("invalid_request", "the id of a run has 1 to 200 letters, digits, and . _ ~ : -");
+}
+
+/** 204 where there is no idle sandbox to give away. */
+async function lease({ pools, projects, leases }: Parts, { req, res, params }: Call): Promise<Answer | undefined> {
+  const { project = "", function: name = "" } = params;
+  const found = await pools.find({ project, commit: projects.getCurrent(project), name }, true);
+  return (await leases.grant(found, req, res)) ? undefined : { status: 204 };
+}
+
+/** Events `line`, numbered; Last-Event-ID goes on after one. `tail` is how many of the past ones come, `follow=false` ends behind them. */
 async function streamLog({ logs, projects, streams }: Parts, { req, res, params }: Call): Promise<undefined> {
   const { project = "", function: name = "" } = params;
   projects.get(project);
   const after = readLastEventId(req.headers["last-event-id"]);
+  const query = new URLSearchParams((req.url ?? "").split("?")[1]);
   const log = logs.get(project, name);
+  const past = log.readAfter(after);
+  const tail = after === undefined ? Number(query.get("tail") ?? past.length) : past.length;
   const stream = openStream(streams, res);
-  for (const { id, line } of log.readAfter(after)) stream.send({ event: "line", id, data: line });
-  stream.onClose(log.listen(({ id, line }) => stream.send({ event: "line", id, data: line })));
+  for (const { id, line } of past.slice(Math.max(0, past.length - tail)))
+    stream.send({ event: "line", id, data: line });
+  if (query.get("follow") === "false") stream.end();
+  else stream.onClose(log.listen(({ id, line }) => stream.send({ event: "line", id, data: line })));
 }
 
 function showFunctions({ figures, pools }: Parts): Answer {
@@ -130,6 +163,7 @@ function showFunctions({ figures, pools }: Parts): Answer {
     function: target.name,
     sandboxes: pool.sandboxes.length,
     idle: pool.idleCount,
+    busy: pool.sandboxes.length - pool.idleCount,
     waiting: pool.waitingCount,
   }));
   return { status: 200, json: { functions: figures.all, pools: warm, sandboxes: pools.count() } };
@@ -162,11 +196,12 @@ function openStream(streams: Set<EventStream>, res: ServerResponse): EventStream
   return stream;
 }
 
-/** The project's name, a whole commit, a function, and what the function sees as its path. */
-export function readRunPath(url: string): { target: Target; path: string } | undefined {
+/** The project's name, a whole commit or `current`, a function, and what the function sees as its path. */
+export function readRunPath({ projects }: Parts, url: string): { target: Target; path: string } | undefined {
   const match = /^\/v1\/run\/([^/?]+)\/([^/?]+)\/([^/?]+)(\/[^?]*)?(\?.*)?$/s.exec(url);
   if (!match) return undefined;
-  const [, project = "", commit = "", name = "", rest = "/", query = ""] = match;
+  const [, project = "", given = "", name = "", rest = "/", query = ""] = match;
+  const commit = given === CURRENT ? projects.getCurrent(project) : given;
   nameBuild(project, commit);
   return { target: { project, commit, name: decodeName(name) }, path: rest + query };
 }

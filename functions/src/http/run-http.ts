@@ -9,14 +9,14 @@
 
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Figures, Outcome } from "../pool/figures.ts";
+import { type Figures, type Outcome, outcomeOfRefusal } from "../pool/figures.ts";
 import type { FoundFunction } from "../pool/pools.ts";
 import { Problem } from "../problems.ts";
-import { describeExit, type EndReason, type Sandbox } from "../sandbox/sandbox.ts";
+import { describeEnd, type Sandbox } from "../sandbox/sandbox.ts";
 import { answerHeaders, requestHeaders } from "./headers.ts";
 
-/** For what was read of the request by the function and is not noted as sent yet. */
-const LAST_BYTES_MS = 100;
+/** How long a caller may go on sending what the function has no use for, having answered. */
+const REST_MS = 5_000;
 
 interface Exchange {
   found: FoundFunction;
@@ -55,15 +55,10 @@ export async function runHttp(
   }
 }
 
-export function outcomeOfRefusal(error: unknown): Outcome {
-  return error instanceof Problem && error.code === "function_not_started" ? "not_started" : "refused";
-}
-
 async function exchange({ found, sandbox, isCold, req, res, path }: Exchange): Promise<Outcome> {
   const { timeoutMs, name } = found.spec;
   const headers = requestHeaders(req);
   const forwarded = sandbox.request({ method: req.method ?? "GET", path, headers });
-  const isSent = new Promise<void>((resolve) => forwarded.once("finish", resolve).once("close", resolve));
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -74,35 +69,20 @@ async function exchange({ found, sandbox, isCold, req, res, path }: Exchange): P
     const answer = await takeAnswer(forwarded);
     // Node takes an answer to HEAD that has no length for one that ends with its connection.
     if (req.method === "HEAD") forwarded.shouldKeepAlive = true;
-    const didThrow = answer.headers["x-function-threw"] !== undefined;
-    if (didThrow) {
-      const words = await readWords(answer);
-      throw new Threw(`${name}: ${words}`);
+    if (answer.headers["x-function-threw"] !== undefined) {
+      sendProblem(res, new Problem("function_threw", `${name}: ${await readWords(answer)}`));
+    } else {
+      const more = ["x-function-cold-start", isCold ? "1" : "0", "x-function-timeout-ms", String(timeoutMs)];
+      await passOn(answer, res, more);
     }
-    await passOn(answer, res, [
-      "x-function-cold-start",
-      isCold ? "1" : "0",
-      "x-function-timeout-ms",
-      String(timeoutMs),
-    ]);
-    if (!forwarded.writableFinished) await Promise.race([isSent, sleep(LAST_BYTES_MS, undefined, { ref: false })]);
-    if (!forwarded.writableFinished) forgetRest(req, forwarded, sandbox);
+    clearTimeout(timer);
+    if (!forwarded.writableFinished) await sendRest(req, forwarded, sandbox);
     return (answer.statusCode ?? 500) >= 500 ? "failed" : "completed";
   } catch (error) {
-    if (error instanceof Threw) return sendThrown(error, res);
     throw await explain({ error, sandbox, name, isLate, timeoutMs, res });
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The function threw before it answered; its sandbox is as good as before. */
-class Threw extends Error {}
-
-function sendThrown(error: Threw, res: ServerResponse): Outcome {
-  const problem = new Problem("function_threw", error.message);
-  sendProblem(res, problem);
-  return "failed";
 }
 
 export function sendProblem(res: ServerResponse, problem: Problem): void {
@@ -171,8 +151,20 @@ function sendStream(answer: IncomingMessage, res: ServerResponse, headers: strin
   answer.pipe(res);
 }
 
-/** The function has answered before it was told everything: its connection is of no further use. */
-function forgetRest(req: IncomingMessage, forwarded: ClientRequest, sandbox: Sandbox): void {
+/**
+ * What the function left of its request the runner reads and forgets. A caller that does not come to its end leaves a
+ * connection that is of no further use.
+ */
+async function sendRest(req: IncomingMessage, forwarded: ClientRequest, sandbox: Sandbox): Promise<void> {
+  // Node tells a request whose answer has ended no more that its connection takes more.
+  const goOn = () => forwarded.emit("drain");
+  const { socket } = forwarded;
+  socket?.on("drain", goOn);
+  if (!socket?.writableNeedDrain) goOn();
+  const sent = new Promise<void>((resolve) => forwarded.once("finish", resolve).once("close", resolve));
+  await Promise.race([sent, sleep(REST_MS, undefined, { ref: false })]);
+  socket?.off("drain", goOn);
+  if (forwarded.writableFinished) return;
   req.unpipe(forwarded);
   req.resume();
   sandbox.end("abandoned");
@@ -204,13 +196,7 @@ async function explain({ error, sandbox, name, isLate, timeoutMs, res }: Trouble
   }
   sandbox.end("abandoned");
   const end = await sandbox.ended;
-  return new Problem("function_died", `${name}: ${describeEnd(end.reason, end.code, end.signal)}`, {
+  return new Problem("function_died", `${name}: ${describeEnd(end)}`, {
     reason: end.reason ?? "died",
   });
-}
-
-export function describeEnd(reason: EndReason | undefined, code: number | null, signal: NodeJS.Signals | null): string {
-  if (reason === "memory") return "it took more memory than its share";
-  if (reason) return `its sandbox was ended: ${reason}`;
-  return `its sandbox ended by itself ${describeExit(code, signal)}`;
 }

@@ -65,6 +65,7 @@ export class FunctionsServer implements Part {
     if (this.#isDraining) return;
     this.#isDraining = true;
     for (const stream of this.#options.parts.streams) stream.end();
+    await this.#options.parts.leases.revoke(() => true);
     const deadline = performance.now() + LEAVE_MS;
     while (this.#inFlight > 0 && performance.now() < deadline) await sleep(LOOK_MS);
     this.#server.closeAllConnections();
@@ -89,7 +90,7 @@ export class FunctionsServer implements Part {
       return sendJson(res, this.#isDraining ? 503 : 200, { status: this.#isDraining ? "draining" : "ok" });
     this.#authorize(req);
     if (this.#isDraining) throw new Problem("draining", "this service is about to leave");
-    const run = readRunPath(url);
+    const run = readRunPath(parts, url);
     if (run) return runHttp(await parts.pools.find(run.target, true), parts.figures, { req, res, path: run.path });
     const { handler, params } = this.#router.match(method, url.split("?")[0] ?? "/");
     const answer = await handler({ req, res, params });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ManifestProblem } from "@genserverless/shared/functions/manifest.ts";
 import { Problem } from "../problems.ts";
-import { type ManifestProblem, readManifest } from "./manifest.ts";
+import { readManifest } from "./manifest.ts";
 
 /** Typed from the seed's document. */
 const SEED = `#.eserveless.yaml
@@ -97,7 +98,7 @@ functions:
       "1 runtime: is missing",
       "1 rutime: is not known",
       "4 functions[0].type: must be http, cron or event",
-      "5 functions[1].name: must begin with a letter and have up to 64 letters, digits, _ or -",
+      "5 functions[1].name: must begin with a letter or _ and have up to 47 letters, digits, _ or -",
       "5 functions[1].schedule: is missing",
       "7 functions[1].schedul: is not known",
       "10 functions[2].schedule: is no cron expression: …",
@@ -119,6 +120,17 @@ test("names what does not fit together", () => {
   assert.match(problemsOf(http("").replace("http", "event"))[0] ?? "", /topic: is missing/);
 });
 
+test("takes topics that groups of the cluster can have, and sandboxes for runs that overlap", () => {
+  const event = (topic: string) => `runtime: node\nfunctions:\n- name: a\n  type: event\n  topic: ${topic}\n`;
+  for (const topic of ["orders", "a.b_c~d-1", "x".repeat(128)]) assert.deepEqual(problemsOf(event(topic)), [], topic);
+  for (const topic of ["two words", "a/b", '"."', "é", "x".repeat(129), '""']) {
+    assert.match(problemsOf(event(topic))[0] ?? "", /^5 functions\[0\]\.topic: must be 1 to 128 letters/, topic);
+  }
+  const concurrencyOf = (text: string) => readManifest(text).functions[0]?.concurrency;
+  const overlapping = `${cron('"@hourly"')}  overlap: true\n`;
+  assert.deepEqual([cron('"@hourly"'), overlapping, event("orders")].map(concurrencyOf), [1, 8, 8]);
+});
+
 test("takes five fields, six, nicknames and @every as a schedule", () => {
   for (const schedule of ['"*/1 * * * *"', '"0 */5 * * * *"', '"@hourly"', '"@every 1m30s"', '"0 9 * * MON-FRI"']) {
     assert.deepEqual(problemsOf(cron(schedule)), [], schedule);
@@ -130,6 +142,7 @@ test("takes five fields, six, nicknames and @every as a schedule", () => {
     '"@every 1ms"',
     '"0 0 30 2 *"',
     '"2030-01-01T00:00:00"',
+    `"${"1,".repeat(130)}1 * * * *"`,
   ]) {
     assert.match(problemsOf(cron(schedule))[0] ?? "", /^5 functions\[0\]\.schedule: /, schedule);
   }

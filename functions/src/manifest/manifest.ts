@@ -1,5 +1,6 @@
 /** `.eserveless.yaml`: what a repository says about its functions. All that is wrong is told at once, each with its line. */
 
+import type { Manifest, ManifestProblem } from "@genserverless/shared/functions/manifest.ts";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { Problem } from "../problems.ts";
@@ -8,17 +9,6 @@ import { MANIFEST } from "./shape.ts";
 export const MANIFEST_FILE = ".eserveless.yaml";
 const MOST_CHARACTERS = 256 * 1_024;
 const MOST_PROBLEMS = 50;
-
-export type Manifest = z.output<typeof MANIFEST>;
-export type FunctionSpec = Manifest["functions"][number];
-
-export interface ManifestProblem {
-  /** From 1. */
-  line: number;
-  /** What is meant, e.g. `functions[1].schedule`; empty for the file as a whole. */
-  field: string;
-  message: string;
-}
 
 /** Throws `manifest_invalid` with `problems`, a ManifestProblem each. */
 export function readManifest(text: string): Manifest {

@@ -5,6 +5,8 @@ import { readDuration } from "./quantities.ts";
 
 const LEAST_EVERY_MS = 1_000;
 const MOST_EVERY_MS = 366 * 24 * 3_600_000;
+/** As the cluster takes them. */
+const LONGEST_CRON = 256;
 const NICKNAMES = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/;
 
 /** What is wrong with a schedule, in words; undefined where it is right. */
@@ -31,6 +33,7 @@ function explainEvery(text: string): string | undefined {
 }
 
 function explainCron(schedule: string): string | undefined {
+  if (schedule.length > LONGEST_CRON) return `is longer than ${LONGEST_CRON} characters`;
   const isNickname = NICKNAMES.test(schedule);
   const fields = schedule.trim().split(/\s+/).length;
   // The library takes a date for a pattern that is due once, and seven fields for one with years.

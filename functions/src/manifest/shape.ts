@@ -15,7 +15,7 @@ const RESERVED = /^(NODE_.*|LD_.*|ESERVELESS_.*|UV_.*|GO[A-Z]+|PATH|HOME|TMPDIR|
 
 const NAME = z
   .string("must be text")
-  .regex(/^[A-Za-z_$][A-Za-z0-9_$-]{0,63}$/, "must begin with a letter and have up to 64 letters, digits, _ or -");
+  .regex(/^[A-Za-z_][A-Za-z0-9_-]{0,46}$/, "must begin with a letter or _ and have up to 47 letters, digits, _ or -");
 
 const VARIABLE_TEXT = z.union([z.string(), z.number(), z.boolean()], "must be text").transform(String);
 const META = z
@@ -48,13 +48,18 @@ const wholeNumber = (least: number, most: number) => {
   return z.int(words).min(least, words).max(most, words);
 };
 
+/** As the cluster names its groups. */
+const TOPIC = z
+  .string("must be text")
+  .regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/, "must be 1 to 128 letters, digits, . _ ~ or -, and not . or ..");
+
 const FUNCTION = z
   .strictObject({
     name: NAME,
     type: z.enum(["http", "cron", "event"], "must be http, cron or event"),
     schedule: explained(z.string("must be text in quotes"), explainSchedule).optional(),
     timezone: explained(z.string("must be text"), explainTimezone).optional(),
-    topic: z.string("must be text").min(1, "must not be empty").max(200, "is too long").optional(),
+    topic: TOPIC.optional(),
     /** Of a cron function: whether a run may begin while the one before is under way. */
     overlap: z.boolean("must be true or false").default(false),
     /** Of a cron function: what becomes of ticks that nobody could run in time. */
@@ -77,7 +82,7 @@ const FUNCTION = z
     tell("topic", only("topic", "event"));
     if (given.type === "cron" && given.schedule === undefined) tell("schedule", "is missing");
     if (given.type === "event" && given.topic === undefined) tell("topic", "is missing");
-    if (given.keepWarm > (given.concurrency ?? defaultConcurrency(given.type))) {
+    if (given.keepWarm > (given.concurrency ?? defaultConcurrency(given))) {
       tell("keepWarm", "must not be more than concurrency");
     }
   })
@@ -85,7 +90,7 @@ const FUNCTION = z
     ...rest,
     timeoutMs: timeout,
     memoryMb: memory,
-    concurrency: concurrency ?? defaultConcurrency(rest.type),
+    concurrency: concurrency ?? defaultConcurrency(rest),
   }));
 
 export const MANIFEST = z.strictObject({
@@ -106,8 +111,8 @@ export const MANIFEST = z.strictObject({
 });
 
 /** How many sandboxes one function has at the most, unless it says so itself. */
-function defaultConcurrency(type: string): number {
-  return type === "cron" ? 1 : 8;
+function defaultConcurrency({ type, overlap }: { type: string; overlap: boolean }): number {
+  return type === "cron" && !overlap ? 1 : 8;
 }
 
 /** Text that is right where `explain` has no word against it. */

@@ -1,29 +1,26 @@
 /** What functions did since the service began: counted for each, and for Prometheus. */
 
+import type { FunctionFigures } from "@genserverless/shared/functions/functions-client.ts";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Problem } from "../problems.ts";
 
 export type Outcome = "completed" | "failed" | "timeout" | "died" | "not_started" | "refused";
 
-export interface FunctionFigures {
-  project: string;
-  function: string;
-  invocations: number;
-  /** Of these: whatever did not complete and was not refused. */
-  failures: number;
-  timeouts: number;
-  /** Refused, for too many were waiting. */
-  refused: number;
-  coldStarts: number;
-  /** How long sandboxes took to start, the last one, in ms. */
-  lastColdStartMs?: number;
-  /** From when its sandbox had it to the end of the answer, in ms in all. */
-  totalMs: number;
+/** What becomes of an invocation that got no sandbox. */
+export function outcomeOfRefusal(error: unknown): Outcome {
+  return error instanceof Problem && error.code === "function_not_started" ? "not_started" : "refused";
 }
 
 const NAMES = ["project", "function"] as const;
 
+/** `totalMs` is from when a sandbox had it to the end of the answer; `failures` is whatever did not complete and was not refused. */
+interface Figure extends FunctionFigures {
+  /** Invocations that had a sandbox. */
+  timed: number;
+}
+
 export class Figures {
-  readonly #figures = new Map<string, FunctionFigures>();
+  readonly #figures = new Map<string, Figure>();
   readonly #invocations: Counter;
   readonly #durations: Histogram;
   readonly #coldStarts: Histogram;
@@ -67,6 +64,7 @@ export class Figures {
     const figures = this.#get(project, name);
     figures.invocations++;
     figures.totalMs += durationMs;
+    if (outcome !== "refused" && outcome !== "not_started") figures.timed++;
     if (outcome === "refused") figures.refused++;
     else if (outcome !== "completed") figures.failures++;
     if (outcome === "timeout") figures.timeouts++;
@@ -81,8 +79,11 @@ export class Figures {
     this.#coldStarts.observe({ project, function: name }, ms / 1_000);
   }
 
-  get all(): FunctionFigures[] {
-    return [...this.#figures.values()];
+  get all(): (FunctionFigures & { meanMs?: number })[] {
+    return [...this.#figures.values()].map(({ timed, ...figures }) => ({
+      ...figures,
+      ...(timed > 0 && { meanMs: Math.round((figures.totalMs / timed) * 100) / 100 }),
+    }));
   }
 
   deleteProject(project: string): void {
@@ -93,7 +94,7 @@ export class Figures {
     }
   }
 
-  #get(project: string, name: string): FunctionFigures {
+  #get(project: string, name: string): Figure {
     const key = `${project}/${name}`;
     const known = this.#figures.get(key);
     if (known) return known;
@@ -106,6 +107,7 @@ export class Figures {
       refused: 0,
       coldStarts: 0,
       totalMs: 0,
+      timed: 0,
     };
     this.#figures.set(key, made);
     return made;

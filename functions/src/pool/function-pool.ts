@@ -6,7 +6,7 @@
  * A start that fails is told to the request that has waited longest, and only to that one.
  */
 
-import type { FunctionSpec } from "../manifest/manifest.ts";
+import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
 import { Problem } from "../problems.ts";
 import { NotStarted, type Sandbox, type SandboxEnd } from "../sandbox/sandbox.ts";
 import type { Place, Places } from "./places.ts";
@@ -27,6 +27,10 @@ export interface FunctionPoolOptions {
   /** Called at the end of each of its sandboxes. */
   onEnded(sandbox: Sandbox, end: SandboxEnd): void;
   onStarted(ms: number): void;
+  /** Called where one cannot be started. */
+  onFailed(error: unknown): void;
+  /** Called when a request found no sandbox. */
+  onWaiting(): void;
 }
 
 /** A request waits as long as its function may take, but a start is not cut short. */
@@ -44,6 +48,8 @@ export class FunctionPool {
   readonly #idle: Sandbox[] = [];
   readonly #waiting: Waiter[] = [];
   #starting = 0;
+  /** Of these, those that have no process yet. */
+  #unspawned = 0;
   #keepWarm = 0;
   #isClosed = false;
 
@@ -82,6 +88,15 @@ export class FunctionPool {
       throw new Problem("queue_full", `${this.#waiting.length} requests wait for ${spec.name}`);
     }
     return this.#wait();
+  }
+
+  /** One that is idle while nobody waits; it is busy until it is released. */
+  takeIdle(isFit: (sandbox: Sandbox) => boolean): Sandbox | undefined {
+    if (this.#isClosed || this.#waiting.length > 0) return undefined;
+    const index = this.#idle.findLastIndex((sandbox) => sandbox.state === "idle" && isFit(sandbox));
+    const [sandbox] = index < 0 ? [] : this.#idle.splice(index, 1);
+    sandbox?.take();
+    return sandbox;
   }
 
   /** After a request: the sandbox is the next one's. */
@@ -132,21 +147,27 @@ export class FunctionPool {
         };
       const waiter = { resolve: settle(resolve), reject: settle(reject) };
       this.#waiting.push(waiter);
+      this.#options.onWaiting();
       this.#grow();
     });
   }
 
   #grow(): void {
     const { concurrency } = this.#options.spec;
-    while (this.#starting < this.#waiting.length && this.#sandboxes.size + this.#starting < concurrency) this.#start();
+    while (this.#starting < this.#waiting.length && this.#size < concurrency) this.#start();
   }
 
   #warmUp(): void {
-    while (!this.#isClosed && this.#sandboxes.size + this.#starting < this.#keepWarm) this.#start();
+    while (!this.#isClosed && this.#size < this.#keepWarm) this.#start();
+  }
+
+  get #size(): number {
+    return this.#sandboxes.size + this.#unspawned;
   }
 
   #start(): void {
     this.#starting++;
+    this.#unspawned++;
     this.#startOne().then(
       (sandbox) => {
         this.#starting--;
@@ -154,6 +175,7 @@ export class FunctionPool {
       },
       (error: unknown) => {
         this.#starting--;
+        this.#options.onFailed(error);
         this.#waiting.shift()?.reject(this.#toProblem(error));
         this.#grow();
       },
@@ -163,22 +185,29 @@ export class FunctionPool {
   async #startOne(): Promise<Sandbox | undefined> {
     const { places, spawn, onStarted } = this.#options;
     const place = await places.take();
+    const startedAt = performance.now();
+    const sandbox = await this.#spawn(spawn, place);
+    if (!sandbox) return undefined;
+    await sandbox.load();
+    place.started();
+    onStarted(performance.now() - startedAt);
+    return sandbox;
+  }
+
+  /** From here on the place is free when the sandbox has ended, or at once where there will be none. */
+  async #spawn(spawn: () => Promise<Sandbox>, place: Place): Promise<Sandbox | undefined> {
+    // Nobody may be waiting any more.
+    const isWanted = !this.#isClosed && (this.#waiting.length > 0 || this.#sandboxes.size < this.#keepWarm);
     try {
-      // Nobody may be waiting any more.
-      if (this.#isClosed || (this.#waiting.length === 0 && this.#sandboxes.size >= this.#keepWarm)) {
-        place.free();
-        return undefined;
-      }
-      const startedAt = performance.now();
-      const sandbox = await spawn();
-      this.#adopt(sandbox, place);
-      await sandbox.load();
-      place.started();
-      onStarted(performance.now() - startedAt);
+      const sandbox = isWanted ? await spawn() : undefined;
+      if (sandbox) this.#adopt(sandbox, place);
+      else place.free();
       return sandbox;
     } catch (error) {
-      if (!(error instanceof NotStarted)) place.free();
+      place.free();
       throw error;
+    } finally {
+      this.#unspawned--;
     }
   }
 

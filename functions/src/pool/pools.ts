@@ -1,14 +1,16 @@
 /** The pools of all functions of all builds: made when first asked for, gone when they have been empty for a while. */
 
+import type { FunctionSpec, Manifest } from "@genserverless/shared/functions/manifest.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Builds } from "../build/builds.ts";
 import { findEntry, readEnvironment } from "../build/entry.ts";
+import type { Leases } from "../leases/leases.ts";
 import type { FunctionLogs } from "../logs/function-logs.ts";
 import { readOutput } from "../logs/output-reader.ts";
-import type { FunctionSpec, Manifest } from "../manifest/manifest.ts";
 import { Problem } from "../problems.ts";
-import { describeExit, Sandbox, type SandboxEnd } from "../sandbox/sandbox.ts";
+import type { Doors } from "../sandbox/door.ts";
+import { describeExit, NotStarted, Sandbox, type SandboxEnd } from "../sandbox/sandbox.ts";
 import type { Sandboxes } from "../sandbox/sandboxes.ts";
 import { MOST_CPU_SECONDS } from "../sandbox/watch.ts";
 import type { Project, Projects } from "../store/projects.ts";
@@ -28,6 +30,8 @@ export interface PoolsOptions {
   sandboxes: Sandboxes;
   logs: FunctionLogs;
   figures: () => Figures;
+  leases: () => Leases;
+  doors: Doors;
   events: Events;
   mostSandboxes: number;
   mostStarting: number;
@@ -101,9 +105,9 @@ export class Pools implements Part {
   async warm(project: string, commit: string): Promise<void> {
     await this.#options.builds.readManifest(project, commit);
     await this.#options.projects.setCurrent(project, commit);
-    for (const { target, pool } of this.#pools.values()) {
-      if (target.project === project && target.commit !== commit) pool.keepWarm(false);
-    }
+    const isOld = ({ target }: FoundFunction) => target.project === project && target.commit !== commit;
+    for (const found of this.#pools.values()) if (isOld(found)) found.pool.keepWarm(false);
+    await this.#options.leases().revoke(isOld);
     await this.#warmCurrent(this.#options.projects.get(project));
   }
 
@@ -148,15 +152,18 @@ export class Pools implements Part {
       places: this.#places,
       spawn: () => this.#spawn(target, spec, manifest),
       onEnded: (sandbox, end) => this.#noteEnd(target, sandbox, end),
+      onFailed: (error) => this.#noteFailure(target, error),
+      onWaiting: () => this.#options.leases().revokeOldest((found) => isSame(found.target, target)),
       onStarted: (ms) => this.#options.figures().noteColdStart(target.project, target.name, ms),
     });
   }
 
-  async #spawn(target: Target, spec: FunctionSpec, { functions }: Manifest): Promise<Sandbox> {
+  async #spawn(target: Target, spec: FunctionSpec, { functions, runtime }: Manifest): Promise<Sandbox> {
     const { builds, projects, sandboxes } = this.#options;
     const source = builds.tree(target.project, target.commit);
-    const entryName = findEntry(source);
+    const entryName = findEntry(source, runtime);
     if (!entryName) throw new Problem("unknown_build", `the build of ${target.commit} has lost its functions`);
+    if (runtime === "go" && !sandboxes.holdsNativeCode) throw new NotStarted("start", "Go functions need namespaces");
     const { memoryMb, name, type } = spec;
     const made = await sandboxes.make({
       uid: projects.get(target.project).uid,
@@ -167,8 +174,11 @@ export class Pools implements Part {
       tmpMb: TMP_MB,
     });
     const order = { entryName, name, type, env: readEnvironment(spec) };
+    const door = runtime === "node" && type === "http" ? await this.#options.doors.make() : undefined;
     const sandbox: Sandbox = new Sandbox({
       made,
+      door,
+      runtime,
       memoryMb,
       order,
       onOutput: (stream, from) =>
@@ -187,6 +197,13 @@ export class Pools implements Part {
     const fields = { ...target, sandbox: sandbox.number, reason: reason ?? "by itself", code, signal };
     this.#options.events.emit(isOrdinary ? "debug" : "warn", "sandbox.ended", fields);
     if (!isOrdinary) this.#log(target, sandbox.number, "service", `the sandbox ${words}`);
+  }
+
+  #noteFailure(target: Target, error: unknown): void {
+    const isKnown = error instanceof NotStarted;
+    this.#options.events.emit("warn", "sandbox.not_started", { ...target, error: String(error) });
+    const words = isKnown ? error.message : "the error is in the log of the functions service";
+    this.#log(target, 0, "service", `the function cannot be started: ${words}`);
   }
 
   #log(
@@ -208,8 +225,14 @@ export class Pools implements Part {
     const candidates = this.all.flatMap(({ pool }) => (pool.oldestIdle ? [{ pool, sandbox: pool.oldestIdle }] : []));
     const oldest = candidates.toSorted((a, b) => a.sandbox.idleSince - b.sandbox.idleSince)[0];
     oldest?.pool.evict(oldest.sandbox);
+    // One that is taken back is idle then, and may go.
+    if (!oldest) this.#options.leases().revokeOldest();
     return oldest !== undefined;
   }
+}
+
+function isSame(a: Target, b: Target): boolean {
+  return a.project === b.project && a.commit === b.commit && a.name === b.name;
 }
 
 export function nameTarget({ project, commit, name }: Target): string {

@@ -6,14 +6,17 @@
  * as it is where the type is http, and with `{"event": …}` as its body where it is cron or event. When the connection
  * ends so does this process.
  *
- * The service strips the types and hands this one file to its sandboxes; it imports nothing but Node.
+ * The service strips the types and hands this one file to its sandboxes. It is no ES module then: Node takes twice the
+ * time to begin with one of those. So it imports nothing, and takes what it needs of Node as below.
  */
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { createRequire } from "node:module";
-import { Socket } from "node:net";
-import { pathToFileURL } from "node:url";
-import { inspect } from "node:util";
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+const { createServer } = process.getBuiltinModule("node:http");
+const { createRequire } = process.getBuiltinModule("node:module");
+const { Socket } = process.getBuiltinModule("node:net");
+const { pathToFileURL } = process.getBuiltinModule("node:url");
+const { inspect } = process.getBuiltinModule("node:util");
 
 export interface LoadOrder {
   /** The path of functions.js, or .mjs, .cjs, .ts, .mts, .cts. */
@@ -23,6 +26,8 @@ export interface LoadOrder {
   type?: "http" | "cron" | "event";
   declared?: string[];
   env: Record<string, string>;
+  /** A listening socket that it was born with: further connections come there, for the function alone. */
+  doorFd?: number;
 }
 
 export interface LoadFailure {
@@ -55,26 +60,36 @@ function takeOrder(req: IncomingMessage, res: ServerResponse): void {
     );
 }
 
-async function load({ entry, name, type, declared, env }: LoadOrder): Promise<LoadFailure | undefined> {
+async function load({ entry, name, type, declared, env, doorFd }: LoadOrder): Promise<LoadFailure | undefined> {
   Object.assign(process.env, env);
   const exported = await importEntry(entry);
   const wanted = name === undefined ? (declared ?? []) : [name];
-  const missing = wanted.filter((one) => typeof exported[one] !== "function");
+  const missing = wanted.filter((one) => one in Object.prototype || typeof exported[one] !== "function");
   if (missing.length > 0) {
     return { reason: "not_exported", message: `${missing.join(", ")}: no such function is exported` };
   }
   const callback = exported[name ?? ""] as Callback;
   answer = type === "http" ? (req, res) => serve(callback, req, res) : (req, res) => invoke(callback, type, req, res);
+  if (doorFd !== undefined) server.listen({ fd: doorFd });
   return undefined;
 }
 
-/** Exports of either kind; those of CommonJS that cannot be seen from outside are in its default. */
+/** Exports of either kind, and what a default export holds. */
 async function importEntry(entry: string): Promise<Record<string, unknown>> {
-  if (entry.endsWith(".cjs")) return createRequire(import.meta.url)(entry) as Record<string, unknown>;
-  const module = (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
+  const module = await loadModule(entry);
   const inner = module["default"];
   const isHolder = (typeof inner === "object" && inner !== null) || typeof inner === "function";
   return isHolder ? Object.assign(Object.create(inner as object), module) : module;
+}
+
+/** An ES module that awaits something at its top can be imported only. */
+async function loadModule(entry: string): Promise<Record<string, unknown>> {
+  try {
+    return (createRequire(entry)(entry) ?? {}) as Record<string, unknown>;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_REQUIRE_ASYNC_MODULE") throw error;
+    return (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
+  }
 }
 
 function serve(callback: Callback, req: IncomingMessage, res: ServerResponse): void {

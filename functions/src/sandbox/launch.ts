@@ -32,7 +32,7 @@ export interface Folder {
   /** Where it is. */
   source: string;
   /** Its name at the top of the sandbox, one that the skeleton has. */
-  name: "code" | "runtime" | "npm";
+  name: "code" | "runtime" | "npm" | "go" | "gocache";
   isWritable?: boolean;
 }
 
@@ -60,7 +60,7 @@ const ENTER = 'mount -a -T "$1" && shift && exec chroot "$@"';
 export async function planLaunch(plan: LaunchPlan): Promise<Launch> {
   const { isolation, folders, work } = plan;
   const { setpriv } = isolation.programs;
-  const paths = { code: "", runtime: "", npm: "", tmp: join(work, "tmp"), node: process.execPath };
+  const paths = { code: "", runtime: "", npm: "", go: "", gocache: "", tmp: join(work, "tmp"), node: process.execPath };
   for (const { name, source } of folders) paths[name] = isolation.namespaces ? `/${name}` : source;
   if (!isolation.namespaces) return { prefix: [...drop(plan, END_WITH_PARENT), ...limit(plan)], paths };
   const mounts = join(work, "mounts");

@@ -9,13 +9,16 @@
  * breaks the sandbox has ended. What it prints goes to the log of its function.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { rm } from "node:fs/promises";
 import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
 import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import type { LoadFailure, LoadOrder } from "../runtime/runner.ts";
+import type { Door } from "./door.ts";
 import { killGroup } from "./process-group.ts";
+import { type Language, nameProgram } from "./program.ts";
 import type { MadeSandbox } from "./sandboxes.ts";
 
 /** Why a sandbox is ended from outside. */
@@ -39,6 +42,9 @@ export interface SandboxEnd {
 
 export interface SandboxOptions {
   made: MadeSandbox;
+  /** Where it is to listen besides. */
+  door?: Door | undefined;
+  runtime: Language;
   memoryMb: number;
   order: Omit<LoadOrder, "entry"> & { entryName: string };
   /** Takes what it prints. */
@@ -56,6 +62,7 @@ export class NotStarted extends Error {
   }
 }
 
+const DOOR_FD = 4;
 const LOAD_WITHIN_MS = 10_000;
 /** A process whose connection has broken is about to exit; its code says more than our signal. */
 const EXIT_WITHIN_MS = 1_000;
@@ -78,15 +85,17 @@ export class Sandbox {
 
   constructor(options: SandboxOptions) {
     this.options = options;
-    const { made, onOutput } = options;
-    const [command = "", ...args] = [...made.prefix, made.paths.node, ...nodeFlags(options)];
+    const { made, door, onOutput } = options;
+    const [command = "", ...args] = [...made.prefix, ...nameProgram(options)];
     const env = {
       PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
       HOME: made.paths.tmp,
       TMPDIR: made.paths.tmp,
       LANG: "C.UTF-8",
     };
-    const child = spawn(command, args, { env, cwd: "/", detached: true, stdio: ["ignore", "pipe", "pipe", "pipe"] });
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe", "pipe", ...(door ? [door.fd] : [])];
+    const child = spawn(command, args, { env, cwd: "/", detached: true, stdio });
+    door?.leave();
     this.#child = child;
     if (child.stdout) onOutput(child.stdout, "stdout");
     if (child.stderr) onOutput(child.stderr, "stderr");
@@ -100,6 +109,11 @@ export class Sandbox {
 
   get state(): "starting" | "idle" | "busy" | "ended" {
     return this.#state;
+  }
+
+  /** The path of the socket at which it listens besides. */
+  get door(): string | undefined {
+    return this.options.door?.path;
   }
 
   get hasLoaded(): boolean {
@@ -176,9 +190,13 @@ export class Sandbox {
   }
 
   async #order(): Promise<LoadFailure | undefined> {
-    const { order, made } = this.options;
+    const { order, made, door } = this.options;
     const { entryName, ...rest } = order;
-    const body = JSON.stringify({ ...rest, entry: `${made.paths.code}/${entryName}` });
+    const body = JSON.stringify({
+      ...rest,
+      ...(door && { doorFd: DOOR_FD }),
+      entry: `${made.paths.code}/${entryName}`,
+    });
     const sent = this.request({ method: "POST", path: "/", headers: { "content-length": Buffer.byteLength(body) } });
     sent.end(body);
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -195,6 +213,7 @@ export class Sandbox {
     this.#state = "ended";
     killGroup(this.#child.pid);
     await this.options.made.remove();
+    if (this.door) await rm(this.door, { force: true });
     return { reason: this.#reason, code, signal };
   }
 }
@@ -203,21 +222,10 @@ export function describeExit(code: number | null, signal: NodeJS.Signals | null)
   return signal ? `by ${signal}` : `with exit code ${code}`;
 }
 
-/** What a function may do is what Node lets it; the sandbox holds where Node does not. */
-function nodeFlags({ made, memoryMb }: SandboxOptions): string[] {
-  const { code, runtime, tmp } = made.paths;
-  return [
-    "--permission",
-    `--allow-fs-read=${code}`,
-    `--allow-fs-read=${runtime}`,
-    `--allow-fs-read=${tmp}`,
-    `--allow-fs-write=${tmp}`,
-    `--max-old-space-size=${memoryMb}`,
-    "--v8-pool-size=1",
-    "--disable-warning=ExperimentalWarning",
-    "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
-    `${runtime}/runner.mjs`,
-  ];
+export function describeEnd({ reason, code, signal }: SandboxEnd): string {
+  if (reason === "memory") return "it took more memory than its share";
+  if (reason) return `its sandbox was ended: ${reason}`;
+  return `its sandbox ended by itself ${describeExit(code, signal)}`;
 }
 
 class OneConnection extends Agent {

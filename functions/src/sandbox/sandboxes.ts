@@ -1,8 +1,10 @@
 /** Makes sandboxes of the one kind that this machine allows, and watches over all that there are. */
 
+import { execFile } from "node:child_process";
 import { chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { DataDir } from "../store/data-dir.ts";
@@ -10,6 +12,7 @@ import { findIsolation, findPrograms, type Isolation, succeeds, type Wanted } fr
 import { type Folder, type Launch, type Limits, planLaunch } from "./launch.ts";
 import { makeSkeleton, type Skeleton } from "./skeleton.ts";
 
+const run = promisify(execFile);
 const TRY_WITHIN_MS = 10_000;
 const MB = 1_048_576;
 /** What Node itself maps as writable without using it. */
@@ -64,6 +67,17 @@ export class Sandboxes implements Part {
     return this.#isolation;
   }
 
+  /** Whether code that Node does not watch over stays where it is put, and ends when it is to. */
+  get holdsNativeCode(): boolean {
+    const { namespaces, programs } = this.isolation;
+    return namespaces !== undefined && programs.setpriv !== undefined && programs.prlimit !== undefined;
+  }
+
+  /** Makes a folder that of a project's user, where there are such. */
+  async give(folder: string, uid: number): Promise<void> {
+    if (this.isolation.hasUsers) await run("chown", ["-R", "-h", `${uid}:${uid}`, folder]);
+  }
+
   /** Where the runner lies; a folder for `folders`. */
   get runtime(): Folder {
     return { name: "runtime", source: join(this.#dataDir.path, "runtime") };
@@ -105,7 +119,7 @@ export class Sandboxes implements Part {
     const { source } = this.runtime;
     await mkdir(source, { recursive: true });
     const text = stripTypes(await readFile(RUNNER, "utf8"));
-    await writeFile(join(source, "runner.mjs"), text, { mode: 0o644 });
+    await writeFile(join(source, "runner.cjs"), text, { mode: 0o644 });
   }
 }
 

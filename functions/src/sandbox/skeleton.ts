@@ -11,7 +11,7 @@ export interface Skeleton {
   devices: string[];
 }
 
-const OWN_FOLDERS = ["proc", "dev", "etc", "code", "runtime", "npm", "node", "tmp"];
+const OWN_FOLDERS = ["proc", "dev", "etc", "code", "runtime", "npm", "go", "gocache", "node", "tmp"];
 const TOP_FOLDERS = ["/usr", "/bin", "/sbin", "/lib", "/lib64"];
 const SETTINGS = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/ld.so.cache"];
 const DEVICES = ["/dev/null", "/dev/urandom"];

@@ -1,9 +1,12 @@
 /** Fetches commits of repositories, each once, and keeps their files until they are built. */
 
-import { open, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Checkout } from "@genserverless/shared/functions/functions-client.ts";
+import type { Manifest } from "@genserverless/shared/functions/manifest.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
-import { MANIFEST_FILE, type Manifest, readManifest } from "../manifest/manifest.ts";
+import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import { MANIFEST_FILE, readManifest } from "../manifest/manifest.ts";
 import { Problem } from "../problems.ts";
 import { type DataDir, readJson } from "../store/data-dir.ts";
 import type { Projects } from "../store/projects.ts";
@@ -14,15 +17,8 @@ import { type RepositoryRules, readRepository } from "./repository.ts";
 import { type TreeLimits, writeTree } from "./tree.ts";
 
 const AT_ONCE = 4;
-
-export interface Checkout {
-  project: string;
-  repository: string;
-  /** The branch or tag that was asked for, or the default branch. */
-  ref: string;
-  commit: string;
-  manifest: Manifest;
-}
+const KEPT_MS = 24 * 3_600_000;
+const SWEEP_EVERY_MS = 3_600_000;
 
 export interface CheckoutsOptions {
   dataDir: DataDir;
@@ -33,12 +29,25 @@ export interface CheckoutsOptions {
   events: Events;
 }
 
-export class Checkouts {
+export class Checkouts implements Part {
   readonly #options: CheckoutsOptions;
   readonly #turnstile = new Turnstile(AT_ONCE);
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: CheckoutsOptions) {
     this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { events } = this.#options;
+    const sweep = () =>
+      this.sweep(Date.now()).catch((error) => events.emit("error", "checkouts.not_swept", { error: String(error) }));
+    await sweep();
+    this.#timer = setInterval(sweep, SWEEP_EVERY_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
   }
 
   /** Fetches what `ref` is at now, unless that commit is here. Throws every Problem that a repository can be. */
@@ -56,9 +65,26 @@ export class Checkouts {
     });
   }
 
-  /** What was fetched and not built yet. */
-  find(project: string, commit: string): Promise<Checkout | undefined> {
-    return readJson(join(this.#options.dataDir.kept("checkouts", project, commit), "checkout.json"));
+  /** What was fetched and not built yet. It is kept for another day. */
+  async find(project: string, commit: string): Promise<Checkout | undefined> {
+    const folder = this.#options.dataDir.kept("checkouts", project, commit);
+    const checkout = await readJson<Checkout>(join(folder, "checkout.json"));
+    const now = new Date();
+    if (checkout) await utimes(folder, now, now);
+    return checkout;
+  }
+
+  /** Forgets what nobody has built for a day. */
+  async sweep(now: number): Promise<void> {
+    const { dataDir, projects } = this.#options;
+    for (const { name } of projects.all) {
+      const folder = join(dataDir.project(name), "checkouts");
+      for (const commit of await dataDir.list(folder)) {
+        const checkout = join(folder, commit);
+        const written = await stat(checkout).catch(() => undefined);
+        if (written && now - written.mtimeMs > KEPT_MS) await dataDir.remove(checkout);
+      }
+    }
   }
 
   async #findBuilt(project: string, commit: string): Promise<Checkout | undefined> {

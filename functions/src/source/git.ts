@@ -47,7 +47,16 @@ const CONFIG = `[core]
 \tlowSpeedTime = 20
 `;
 
-const PASSED_ON = ["PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const PASSED_ON = [
+  "PATH",
+  "HTTPS_PROXY",
+  "https_proxy",
+  "NO_PROXY",
+  "no_proxy",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "GIT_SSL_CAINFO",
+];
 const MOST_STDERR_BYTES = 64 * 1_024;
 
 export interface GitOptions {

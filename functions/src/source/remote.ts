@@ -14,6 +14,8 @@ export interface ResolvedRef {
   commit: string;
 }
 
+/** As shells and prlimit end where the program is not there. */
+const NOT_FOUND = 127;
 const REF = /^[A-Za-z0-9_][\w./@+-]{0,199}$/;
 
 /** Without a ref: the default branch. Throws `invalid_request`, `repository_not_found`, `repository_empty`, `ref_not_found`. */
@@ -57,6 +59,7 @@ export async function fetchCommit(git: Git, url: string, wanted: string, folder:
 function requireSuccess({ code, ended, words }: GitRun, url: string): void {
   if (ended === "timeout") throw new Problem("repository_timeout", `${url} took too long`);
   if (code === 0 && ended === undefined) return;
+  if (code === NOT_FOUND) throw new Problem("no_git", `there is no git on this machine to fetch ${url} with`);
   if (/File too large|signal 25|file size limit/i.test(words)) {
     throw new Problem("repository_too_large", `${url} is larger than repositories may be`);
   }

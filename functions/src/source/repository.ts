@@ -22,7 +22,7 @@ export interface RepositoryRules {
   folders: readonly string[];
 }
 
-export const PROJECT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+export const PROJECT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,79}$/;
 export const COMMIT = /^[0-9a-f]{40}$/;
 const LONGEST = 2_000;
 const MOST_PARTS = 10;
@@ -112,5 +112,5 @@ function isWithin(folder: string, path: string): boolean {
 function nameProject(parts: string[]): string {
   const name = parts.join("-");
   if (PROJECT.test(name)) return name;
-  throw malformed("user and repository must be letters, digits, dots, dashes and underscores");
+  throw malformed("user and repository must be letters, digits, dots, dashes and underscores, 80 in all at the most");
 }

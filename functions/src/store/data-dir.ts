@@ -5,6 +5,8 @@
  *     projects/<project>/checkouts/<commit>/    what was fetched: checkout.json and tree/
  *     projects/<project>/builds/<commit>/       what can run: build.json, build.log and tree/
  *     projects/<project>/failures/<commit>/     why it cannot: build.json and build.log
+ *     runs/<ab>/<id>.json                       what became of a run of a cron or event function
+ *     go-cache/<version>/                       what every Go project compiles first
  *     work/<random>/                            whatever is half done
  *
  * A folder with a commit's name is whole: it was made in `work` and got its name by one rename. So what a kill leaves

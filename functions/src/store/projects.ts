@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Problem } from "../problems.ts";
 import type { Repository } from "../source/repository.ts";
 import { type DataDir, readJson } from "./data-dir.ts";
+import { Turnstile } from "./turnstile.ts";
 
 export interface Project {
   name: string;
@@ -21,10 +22,13 @@ export interface UidRange {
   count: number;
 }
 
+const WRITES_AT_ONCE = 16;
+
 export class Projects {
   readonly #dataDir: DataDir;
   readonly #uids: UidRange;
   readonly #known = new Map<string, Project>();
+  readonly #writes = new Turnstile(WRITES_AT_ONCE);
 
   constructor(dataDir: DataDir, uids: UidRange) {
     this.#dataDir = dataDir;
@@ -49,6 +53,13 @@ export class Projects {
     return project;
   }
 
+  /** Throws `unknown_project`, `no_current`. */
+  getCurrent(name: string): string {
+    const { current } = this.get(name);
+    if (current === undefined) throw new Problem("no_current", `${name} has no current build yet`);
+    return current;
+  }
+
   /** The project of a repository, a new one where there is none yet. Throws `project_conflict`. */
   async claim({ project: name, url, identity }: Repository): Promise<Project> {
     const known = this.#known.get(name);
@@ -58,23 +69,33 @@ export class Projects {
     if (known) return known;
     const project = { name, repository: url, identity, uid: this.#findUid() };
     this.#known.set(name, project);
-    await this.#write(project);
+    await this.#write(name);
     return project;
   }
 
   async setCurrent(name: string, commit: string): Promise<void> {
     const project = { ...this.get(name), current: commit };
     this.#known.set(name, project);
-    await this.#write(project);
+    await this.#write(name);
   }
 
   async delete(name: string): Promise<void> {
     this.get(name);
-    await this.#dataDir.remove(this.#dataDir.project(name));
-    this.#known.delete(name);
+    await this.#writes.pass(name, async () => {
+      await this.#dataDir.remove(this.#dataDir.project(name));
+      this.#known.delete(name);
+    });
   }
 
-  async #write(project: Project): Promise<void> {
+  /** Puts on the disk what is known then; nothing where the project was deleted meanwhile. */
+  #write(name: string): Promise<void> {
+    return this.#writes.pass(name, async () => {
+      const project = this.#known.get(name);
+      if (project) await this.#replace(project);
+    });
+  }
+
+  async #replace(project: Project): Promise<void> {
     const folder = this.#dataDir.project(project.name);
     await mkdir(folder, { recursive: true, mode: 0o711 });
     const file = join(folder, "project.json");

@@ -28,6 +28,8 @@ export interface Build {
 export interface Run {
   id: string;
   status: "running" | RunEnd;
+  /** When its sandbox had it, in ms since the epoch. */
+  startedAt?: number;
   durationMs?: number;
   coldStart?: boolean;
   /** Of a run that did not complete. */

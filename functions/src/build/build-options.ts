@@ -1,0 +1,14 @@
+import type { Manifest } from "@genserverless/shared/functions/manifest.ts";
+import type { Sandboxes } from "../sandbox/sandboxes.ts";
+import type { BuildLog } from "./build-log.ts";
+
+/** What every runtime is given to build a project. */
+export interface BuildOptions {
+  sandboxes: Sandboxes;
+  log: BuildLog;
+  /** The project's files, in place. */
+  tree: string;
+  uid: number;
+  manifest: Manifest;
+  signal: AbortSignal;
+}
