@@ -4,7 +4,7 @@ import { parseArguments, UsageError } from "./arguments.ts";
 
 test("without arguments every workload runs with the defaults", () => {
   assert.deepEqual(parseArguments([]), {
-    workloads: ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9"],
+    workloads: ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10"],
     seconds: 10,
     rounds: 3,
     processes: 20_000,

@@ -17,7 +17,7 @@ export class UsageError extends Error {
 
 const DEFAULTS = { seconds: "10", rounds: "3", processes: "20000", timers: "10000", json: "bench/results/latest.json" };
 
-export const USAGE = `npm run bench -- [W1] [W2] [W3] [W4] [W5] [W6] [W7] [W8] [W9] [options]
+export const USAGE = `npm run bench -- [W1] [W2] [W3] [W4] [W5] [W6] [W7] [W8] [W9] [W10] [options]
 
 Measures the cluster and the floor (load balancer, Express, one Redis script) in turns, and checks every counter.
 W6 to W9 measure the cluster alone, against its own casts over HTTP and its own calls.
@@ -27,7 +27,7 @@ ${Object.entries(WORKLOADS)
   .map(([name, text]) => `  ${name}  ${text}`)
   .join("\n")}
 
-  --seconds N     length of one measurement of W1 to W3, W6, W8 and W9 (${DEFAULTS.seconds})
+  --seconds N     length of one measurement of W1 to W3, W6 and W8 to W10 (${DEFAULTS.seconds})
   --rounds N      rounds of all but W5, of which the medians count (${DEFAULTS.rounds})
   --processes N   processes of W4 and W5 (${DEFAULTS.processes})
   --timers N      timers of W7, ten to a process (${DEFAULTS.timers})

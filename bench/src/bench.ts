@@ -7,6 +7,7 @@ import { CAST_WAYS, type CastMeasurement, type CastWay, combineCasts, measureCas
 import { measureEntities, measureRecovery, type RecoveryMeasurement, type RecoveryWay } from "./entities.ts";
 import { combineRecoveries, compareEntities, type EntityResult } from "./entity-report.ts";
 import { Floor } from "./floor/floor.ts";
+import { compareFunctions, type FunctionResult, FunctionsRoad, type FunctionWay } from "./functions-road.ts";
 import { compareGrpc, type GrpcResult, GrpcRoad } from "./grpc-road.ts";
 import { combineRounds, type Measurement } from "./measurement.ts";
 import { OurCluster } from "./our-cluster.ts";
@@ -44,6 +45,7 @@ export class Bench {
     if (workload === "W7") return await this.#measureTimers();
     if (workload === "W8") return await this.#measureEntities();
     if (workload === "W9") return await this.#measureGrpc();
+    if (workload === "W10") return await this.#measureFunctions();
     const systems = { floor: new Floor(), ours: new OurCluster() };
     return await this.#whileRunning([systems.floor, systems.ours], () => this.#measure(workload, systems));
   }
@@ -68,7 +70,7 @@ export class Bench {
   }
 
   async #measure(
-    workload: Exclude<WorkloadName, "W6" | "W7" | "W8" | "W9">,
+    workload: Exclude<WorkloadName, "W6" | "W7" | "W8" | "W9" | "W10">,
     systems: Systems,
   ): Promise<WorkloadResult> {
     const { seconds, processes } = this.#limits;
@@ -159,6 +161,23 @@ export class Bench {
       }
     });
     return compareGrpc(combineRounds(measured.grpc), combineRounds(measured.entity));
+  }
+
+  async #measureFunctions(): Promise<FunctionResult> {
+    const { seconds, rounds } = this.#limits;
+    const measured: Record<FunctionWay, Measurement[]> = { handler: [], function: [] };
+    const road = new FunctionsRoad();
+    return await this.#whileRunning([road], async () => {
+      for (let round = 1; round <= rounds; round++) {
+        for (const way of ["handler", "function"] as const) {
+          const measurement = await road.measure(way, seconds);
+          this.#tell(`  round ${round}, ${way}: ${measurement.p50Ms.toFixed(2)} ms in the median`);
+          measured[way].push(measurement);
+        }
+      }
+      const warm = { handler: combineRounds(measured.handler), function: combineRounds(measured.function) };
+      return compareFunctions(warm, await road.measureColdStarts(), await road.measureCrons());
+    });
   }
 
   async #measureEntities(): Promise<EntityResult> {

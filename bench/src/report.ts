@@ -2,6 +2,7 @@
 
 import { type CastResult, formatCasts } from "./cast-report.ts";
 import { type EntityResult, formatEntities } from "./entity-report.ts";
+import { type FunctionResult, formatFunctions } from "./functions-road.ts";
 import { formatGrpc, type GrpcResult } from "./grpc-road.ts";
 import type { Measurement } from "./measurement.ts";
 import { alignTable, formatErrors } from "./table.ts";
@@ -29,7 +30,8 @@ export type WorkloadResult =
   | CastResult
   | TimerResult
   | EntityResult
-  | GrpcResult;
+  | GrpcResult
+  | FunctionResult;
 
 export function compareCalls(ours: Measurement, floor: Measurement): CallResult {
   return {
@@ -60,6 +62,7 @@ export function formatTables(results: ReadonlyMap<string, WorkloadResult>): stri
     if ("http" in result) others.push(formatCasts(name, result));
     else if ("entities" in result) others.push(formatEntities(name, result));
     else if ("grpc" in result) others.push(formatGrpc(name, result));
+    else if ("crons" in result) others.push(formatFunctions(name, result));
     else if ("instant" in result) others.push(formatTimers(name, result));
     else if ("bytesPerProcess" in result.ratio) rows.push(...byteRows(name, result as ByteResult));
     else rows.push(...callRows(name, result as CallResult));

@@ -1,6 +1,6 @@
 /**
- * The workloads, and how W1 to W5 are measured; W6 is in casts.ts, W7 in timers.ts, W8 in entities.ts, W9 in grpc-road.ts. Each runs on systems that were started
- * for it; each round of W1 to W4 has counters of its own, which are checked when it is over.
+ * The workloads, and how W1 to W5 are measured; W6 is in casts.ts, W7 in timers.ts, W8 in entities.ts, W9 in
+ * grpc-road.ts, W10 in functions-road.ts. Each runs on systems that were started for it; each round of W1 to W4 has counters of its own, which are checked when it is over.
  */
 
 import { checkCounters } from "./counter-check.ts";
@@ -9,7 +9,7 @@ import { type Measurement, measureLoad } from "./measurement.ts";
 import { countClients, readKeyspaceBytes, untilFewVolatileKeys } from "./redis-memory.ts";
 import type { System } from "./system.ts";
 
-export type WorkloadName = "W1" | "W2" | "W3" | "W4" | "W5" | "W6" | "W7" | "W8" | "W9";
+export type WorkloadName = "W1" | "W2" | "W3" | "W4" | "W5" | "W6" | "W7" | "W8" | "W9" | "W10";
 
 export const WORKLOADS: Record<WorkloadName, string> = {
   W1: "one process, 1 connection",
@@ -21,6 +21,7 @@ export const WORKLOADS: Record<WorkloadName, string> = {
   W7: "timers: how late, also when a worker is killed, and how fast",
   W8: "entities: calls held against W3's, and how fast they are made of their journals",
   W9: "a user function's cart over gRPC, held against the entity's over HTTP",
+  W10: "functions: a warm one held against its bare handler, cold starts, and a hundred crons at once",
 };
 
 const CALLS = {
