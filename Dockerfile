@@ -3,7 +3,13 @@ FROM node:24-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
-    MODULES_DIR=/app/modules
+    MODULES_DIR=/app/modules:/app/functions/modules
+
+# The functions service fetches repositories with git. PACKAGES may name more of Debian's packages, as golang-go.
+ARG PACKAGES=
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends git openssh-client ca-certificates $PACKAGES >/dev/null \
+    && rm -rf /var/lib/apt/lists/*
 
 # The packages change less often than the sources: this layer is built again only with package-lock.json.
 COPY package.json package-lock.json ./
@@ -13,6 +19,7 @@ COPY api/package.json api/
 COPY worker/package.json worker/
 COPY gateway/package.json gateway/
 COPY sysmon/package.json sysmon/
+COPY functions/package.json functions/
 COPY local/package.json local/
 COPY haproxy/package.json haproxy/
 COPY bench/package.json bench/
@@ -26,6 +33,7 @@ COPY api api
 COPY worker worker
 COPY gateway gateway
 COPY sysmon sysmon
+COPY functions functions
 COPY cli cli
 COPY modules modules
 COPY samples samples

@@ -15,7 +15,7 @@ interface Panel {
 }
 
 const { panels } = JSON.parse(read("observability/grafana/genserverless.json")) as { panels: Panel[] };
-const sources = ["shared", "api", "worker", "sysmon"]
+const sources = ["shared", "api", "worker", "sysmon", "functions"]
   .flatMap((room) => readdirSync(join(ROOT, room, "src"), { recursive: true, withFileTypes: true }))
   .filter(({ name }) => name.endsWith(".ts"))
   .map(({ parentPath, name }) => readFileSync(join(parentPath, name), "utf8"))
@@ -24,7 +24,7 @@ const sources = ["shared", "api", "worker", "sysmon"]
 test("every metric of the dashboard is one that a node tells", () => {
   const names = panels
     .flatMap(({ targets }) => targets.map(({ expr }) => expr))
-    .flatMap((expr) => expr.match(/\b(?:genserverless|http|cluster|nodejs|process)_[a-z0-9_]+/g) ?? [])
+    .flatMap((expr) => expr.match(/\b(?:genserverless|http|cluster|functions|nodejs|process)_[a-z0-9_]+/g) ?? [])
     .map((name) => name.replace(/_(bucket|count|sum)$/, ""));
   assert.ok(new Set(names).size > 12);
   for (const name of new Set(names)) {
@@ -45,7 +45,7 @@ test("no two panels of the dashboard lie on one another", () => {
 test("Prometheus scrapes each service of docker-compose at the port on which it tells", () => {
   const prometheus = read("observability/prometheus.yml");
   const compose = read("docker-compose.yml");
-  const scraped = [...prometheus.matchAll(/names: \[(\w+)\], type: A, port: (\d+)/g)].map(([, name, port]) => [
+  const scraped = [...prometheus.matchAll(/names: \[([\w-]+)\], type: A, port: (\d+)/g)].map(([, name, port]) => [
     name,
     port,
   ]);
@@ -54,6 +54,7 @@ test("Prometheus scrapes each service of docker-compose at the port on which it 
     ["worker", "9464"],
     ["gateway", "9464"],
     ["sysmon", "5984"],
+    ["functions-door", "9464"],
   ]);
   assert.match(compose, /METRICS_PORT: 9464/);
   for (const [name] of scraped) assert.match(compose, new RegExp(`^  ${name}:$`, "m"));
@@ -63,7 +64,7 @@ test("Prometheus holds the token that reads, and neither the one that acts nor R
   const compose = read("docker-compose.yml");
   const prometheus = /^ {2}prometheus:\n((?: {4}.*\n|\n)+)/m.exec(compose)?.[1] ?? "";
   assert.match(prometheus, /^ {6}- read-token:\/read-token:ro$/m);
-  assert.doesNotMatch(prometheus, /credentials|SYSMON_TOKEN/);
+  assert.doesNotMatch(prometheus, /credentials|SYSMON_TOKEN|functions-token/);
   for (const [, file = ""] of read("observability/prometheus.yml").matchAll(/credentials_file: (\S+)/g))
     assert.ok(prometheus.includes(`>${file}\n`), file);
   assert.match(compose, /^ {6}SYSMON_READ_TOKEN_FILE: \/read-token\/sysmon-read-token$/m);

@@ -30,9 +30,10 @@ test("leaves Docker Compose's apis to its resolver", () => {
   assert.match(composeConfig, /^ {2}server-template api 1-20 api:3000 resolvers docker init-addr none$/m);
 });
 
-test("haproxy accepts both without a warning", async () => {
+test("haproxy accepts both without a warning, and that of the functions' door", async () => {
   await checkConfig(renderConfig(local));
   await checkConfig(composeConfig);
+  await checkConfig(await readFile(new URL("../functions-door.cfg", import.meta.url), "utf8"));
 });
 
 test("refuses a placeholder that it does not know", () => {

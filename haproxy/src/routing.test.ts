@@ -19,6 +19,7 @@ interface Api {
 }
 
 const CLIENT_TIMEOUT_MS = 500;
+const SERVER_TIMEOUT_MS = 2_500;
 
 let apis: [Api, Api];
 let balancer: ChildProcess;
@@ -69,7 +70,10 @@ before(async () => {
   const statsBind = `127.0.0.1:${await findPort()}`;
   const addresses = apis.map((api) => `127.0.0.1:${api.port}`);
   const config = renderConfig({ bind: `127.0.0.1:${port}`, statsBind, apis: addresses });
-  await writeFile(file, config.replace("timeout client 60s", `timeout client ${CLIENT_TIMEOUT_MS}ms`));
+  const shorter = config
+    .replace("timeout client 60s", `timeout client ${CLIENT_TIMEOUT_MS}ms`)
+    .replace("timeout server 610s", `timeout server ${SERVER_TIMEOUT_MS}ms`);
+  await writeFile(file, shorter);
   balancer = spawn("haproxy", ["-db", "-f", file], { stdio: "ignore" });
   url = `http://127.0.0.1:${port}`;
 });
@@ -110,6 +114,49 @@ test("lets a client wait for an answer longer than it may be silent while it sen
     [apis[1], "two"],
   ] as const)
     api.handle = (_req, res) => res.end(name);
+});
+
+test("gives a function more time than an api, also between two parts of its answer, and calls it once", async () => {
+  const [one, two] = apis;
+  for (const api of apis) {
+    api.requests = [];
+    api.handle = (req, res) => {
+      if (req.url === "/invoke/a/cut") return cut(req);
+      if (req.url === "/invoke/a/parts") res.write("part ");
+      setTimeout(() => res.end("late"), SERVER_TIMEOUT_MS + 500);
+    };
+  }
+  const [late, parts, api, dropped] = await Promise.all([
+    ask("POST", "/invoke/a/late"),
+    ask("GET", "/invoke/a/parts"),
+    ask("POST", "/late"),
+    ask("GET", "/invoke/a/cut"),
+  ]);
+  assert.deepEqual([late.text, parts.text, api.status, dropped.status], ["late", "part late", 504, 502]);
+  assert.equal([...one.requests, ...two.requests].filter((request) => request === "GET /invoke/a/cut").length, 1);
+  one.handle = (_req, res) => res.end("one");
+  two.handle = (_req, res) => res.end("two");
+});
+
+test("takes a body that comes with pauses, whatever it is for", async () => {
+  const [one, two] = apis;
+  for (const api of apis) {
+    api.handle = async (req, res) => {
+      let text = "";
+      for await (const chunk of req) text += chunk;
+      res.end(text);
+    };
+  }
+  const body = async function* () {
+    for (const part of ["a", "b", "c"]) {
+      yield Buffer.from(part);
+      await new Promise((resolve) => setTimeout(resolve, 0.7 * CLIENT_TIMEOUT_MS));
+    }
+  };
+  const answer = await fetch(`${url}/invoke/a/upload`, { method: "POST", body: body(), duplex: "half" } as RequestInit);
+  assert.equal(await answer.text(), "abc");
+  one.handle = (_req, res) => res.end("one");
+  two.handle = (_req, res) => res.end("two");
 });
 
 test("leaves an api that says it is leaving, and comes back to it", async (t) => {

@@ -2,9 +2,9 @@
  * The whole cluster as child processes of this one.
  *
  * Up: what must be settled first (prepare.ts), Redis, then everything else at once – nodes wait for Redis and for each
- * other by themselves – until the load balancer says that calls work and sysmon shows its page. Down: the load balancer
- * first, which lets calls in flight finish, then api nodes and sysmon, workers, and Redis last. In between whatever dies
- * is started again, and the session of a node that died is reported dead.
+ * other by themselves – until the load balancer says that calls work, functions can be deployed, and sysmon shows its
+ * page. Down: the load balancer first, which lets calls in flight finish, then api nodes and sysmon, workers, the functions
+ * service, and Redis last. In between whatever dies is started again, and the session of a node that died is reported dead.
  *
  * A guard watches over this process itself: when it is killed, the guard ends what it had running.
  */
@@ -30,7 +30,7 @@ const WAITING_TOLD_EVERY_MS = 10_000;
 const REDIS_START_MS = 2_000;
 /** So many deaths in a row before the cluster was ever ready mean that it cannot start. */
 const HOPELESS_DEATHS = 3;
-const STOP_ORDER: Role[][] = [["lb"], ["api", "sysmon"], ["gateway"], ["worker"], ["redis"]];
+const STOP_ORDER: Role[][] = [["lb"], ["api", "sysmon"], ["gateway"], ["worker"], ["functions"], ["redis"]];
 
 /** A child does not start; its own words say why. */
 export class StartError extends Error {
@@ -76,7 +76,7 @@ export class Cluster implements Part {
   async start(): Promise<void> {
     const { settings, env, events } = this.#options;
     const prepared = await prepareCluster(settings, env, this.#dataDir, events);
-    const { children, env: nodeEnv, redisPort } = prepared;
+    const { children, env: nodeEnv, redisPort, functionsPort } = prepared;
     if (this.#stopping) return;
     this.#consoleUrl = prepared.consoleUrl;
     this.#deathReporter = new DeathReporter(readClusterSettings(nodeEnv));
@@ -84,8 +84,8 @@ export class Cluster implements Part {
     for (const planned of children) this.#add(planned);
     await this.#startChildren(["redis"]);
     if (redisPort) await waitForPort(redisPort, REDIS_START_MS);
-    await this.#startChildren(["lb", "api", "worker", "gateway", "sysmon"]);
-    await Promise.race([this.#untilReady(), this.#hopeless.promise]);
+    await this.#startChildren(["lb", "api", "worker", "gateway", "functions", "sysmon"]);
+    await Promise.race([this.#untilReady(functionsPort), this.#hopeless.promise]);
   }
 
   stop(): Promise<void> {
@@ -165,9 +165,10 @@ export class Cluster implements Part {
     );
   }
 
-  /** Calls work, and sysmon shows its page. */
-  async #untilReady(): Promise<void> {
+  /** Calls work, functions can be deployed, and sysmon shows its page. */
+  async #untilReady(functionsPort: number | undefined): Promise<void> {
     await this.#untilAnswers(`${this.url}/ready`);
+    if (functionsPort) await this.#untilAnswers(`http://127.0.0.1:${functionsPort}/health`);
     await this.#untilAnswers(`http://127.0.0.1:${this.#options.settings.sysmonPort}/`);
     this.#isReady = true;
     this.#deathReporter?.prepare();

@@ -97,10 +97,17 @@ test("the folder is its owner's only, also where it was there before; one that a
   const folder = buildFolder(t);
   const made = join(folder, "a", "b");
   await new DataDir(made).open();
-  assert.equal(statSync(made).mode & 0o777, 0o700);
+  // Whoever functions run as passes through root's, to what is theirs.
+  const ownMode = process.getuid?.() === 0 ? 0o711 : 0o700;
+  assert.equal(statSync(made).mode & 0o777, ownMode);
   chmodSync(folder, 0o755);
-  await new DataDir(folder).open();
-  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  mkdirSync(join(folder, "redis"), { mode: 0o755 });
+  const dataDir = new DataDir(folder);
+  await dataDir.open();
+  assert.equal(statSync(folder).mode & 0o777, ownMode);
+  for (const name of ["redis", "logs"]) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o700, name);
+  for (const file of [dataDir.passwordFile(), dataDir.functionsTokenFile()])
+    assert.equal(statSync(file).mode & 0o777, 0o600, file);
   const shared = join(folder, "shared");
   mkdirSync(shared);
   chmodSync(shared, 0o1777);

@@ -9,7 +9,8 @@
  *   nothing is left: the guard, which is told the same, has been there before.
  *
  * A pid stands beside the birth of its process: a number that the system gave to somebody else since is never believed.
- * The folder is its owner's only. One that somebody deletes under a running cluster is not touched again: it may be another cluster's by then.
+ * The folder is its owner's only; through one of root's the users pass that functions run as, to what is theirs, and see
+ * nothing on the way. One that somebody deletes under a running cluster is not touched again: it may be another cluster's by then.
  */
 
 import { randomBytes } from "node:crypto";
@@ -33,6 +34,7 @@ const LEFTOVER_STOP_MS = 10_000;
 /** Of a folder's mode: that only owners may delete in it, as in /tmp; and what group and others may. */
 const STICKY = 0o1000;
 const OTHERS = 0o077;
+const OWN_MODE = process.getuid?.() === 0 ? 0o711 : 0o700;
 
 export interface RunningChild {
   pid: number;
@@ -57,8 +59,7 @@ export class DataDir {
   async open(): Promise<string[]> {
     try {
       this.#closeToOthers();
-      mkdirSync(this.file("logs"), { recursive: true });
-      mkdirSync(this.file("redis"), { recursive: true });
+      for (const folder of ["logs", "redis"]) closeFolder(this.file(folder), 0o700);
     } catch (error) {
       throw new SettingError(`DATA_DIR cannot be used: ${(error as Error).message}`);
     }
@@ -67,10 +68,9 @@ export class DataDir {
   }
 
   #closeToOthers(): void {
-    mkdirSync(this.path, { recursive: true, mode: 0o700 });
-    const { mode } = statSync(this.path);
-    if (mode & STICKY) throw new Error(`${this.path} is shared by all users`);
-    if (mode & OTHERS) chmodSync(this.path, 0o700);
+    mkdirSync(this.path, { recursive: true, mode: OWN_MODE });
+    if (statSync(this.path).mode & STICKY) throw new Error(`${this.path} is shared by all users`);
+    closeFolder(this.path, OWN_MODE);
   }
 
   close(): void {
@@ -92,6 +92,11 @@ export class DataDir {
   /** The password of this cluster's Redis. */
   passwordFile(): string {
     return this.#keepSecret("redis-password");
+  }
+
+  /** What callers of the functions service must know. */
+  functionsTokenFile(): string {
+    return this.#keepSecret("functions-token");
   }
 
   /** What signs in to sysmon's page. */
@@ -159,6 +164,12 @@ export class DataDir {
     await Promise.all(left.map(({ pid }) => endLeftover(pid)));
     return left.map(({ name }) => name);
   }
+}
+
+/** Makes a folder, or gives one that is there this mode. */
+function closeFolder(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true, mode });
+  if ((statSync(path).mode & OTHERS) !== (mode & OTHERS)) chmodSync(path, mode);
 }
 
 async function endLeftover(pid: number): Promise<void> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import { assertNoChildLeft, type Child, nodeChild } from "../../test/tools/child.ts";
 import { RedisServer } from "../../test/tools/redis-server.ts";
 import { until } from "../../test/tools/until.ts";
@@ -22,7 +22,11 @@ interface Running {
   dataDir: string;
 }
 
-async function buildNpmStart(t: TestContext, settings: Record<string, string> = {}): Promise<Running> {
+interface Scope {
+  after(end: () => Promise<void>): void;
+}
+
+async function buildNpmStart(t: Scope, settings: Record<string, string> = {}): Promise<Running> {
   const dataDir = mkdtempSync(join(tmpdir(), "npm-start-"));
   const env = {
     LB_PORT: String(await findFreePort()),
@@ -31,8 +35,10 @@ async function buildNpmStart(t: TestContext, settings: Record<string, string> = 
     API_REPLICAS: "1",
     WORKER_REPLICAS: "1",
     GATEWAY_REPLICAS: "0",
+    FUNCTIONS: "off",
     SESSION_TTL_MS: "2000",
     DRAIN_MS: "50",
+    MODULES_DIR: "test/modules/samples",
     NODE_NAME: "test",
     ...settings,
   };
@@ -45,7 +51,7 @@ async function buildNpmStart(t: TestContext, settings: Record<string, string> = 
   return { npmStart, url: `http://127.0.0.1:${env.LB_PORT}`, env, dataDir };
 }
 
-async function startCluster(t: TestContext, settings?: Record<string, string>): Promise<Running> {
+async function startCluster(t: Scope, settings?: Record<string, string>): Promise<Running> {
   const running = await buildNpmStart(t, settings);
   await startAgain(running);
   return running;
@@ -94,8 +100,17 @@ async function assertGone(children: Map<string, number>): Promise<void> {
   for (const [name, pid] of children) await until(() => !isAlive(pid), { ...SOON, what: `${name} is gone` });
 }
 
+/** With whatever was in it, and it has been noticed. Returns who was running. */
+async function deleteFolder(cluster: Running): Promise<Map<string, number>> {
+  const children = readChildren(cluster);
+  rmSync(cluster.dataDir, { recursive: true });
+  process.kill(children.get("worker-1") as number, "SIGKILL");
+  await cluster.npmStart.untilLine(/children\.unwritten/, SOON);
+  return children;
+}
+
 test("is ready when calls work, names its nodes, and takes everything along when it is stopped", async (t) => {
-  const cluster = await startCluster(t, { API_REPLICAS: "2", WORKER_REPLICAS: "2" });
+  const cluster = await startCluster(t, { API_REPLICAS: "2", WORKER_REPLICAS: "2", MODULES_DIR: "" });
   const started = await post(`${cluster.url}/v1/processes`, { module: "accumulator", key: "alice", args: 100 });
   assert.equal(started.status, 201);
   const seen = new Set<string | null>();
@@ -113,51 +128,76 @@ test("is ready when calls work, names its nodes, and takes everything along when
   assert.match(cluster.npmStart.stdout.join("\n"), /"initial":100/);
 });
 
-test("keeps the state across a stop and a start", async (t) => {
-  const cluster = await startCluster(t);
-  await post(`${cluster.url}/v1/processes`, { module: "accumulator", key: "bob", args: 41 });
-  await cluster.npmStart.stop();
-  await startAgain(cluster);
-  const called = await post(`${cluster.url}/v1/processes/accumulator/bob/call`, { message: { add: 1 } });
-  assert.deepEqual({ ...called.body, messageId: "" }, { reply: 42, messageId: "" });
-});
+suite("one cluster after the other", () => {
+  const ends: (() => Promise<void>)[] = [];
+  let cluster: Running;
+  before(async () => {
+    cluster = await startCluster({ after: (end) => ends.push(end) });
+  });
+  after(async () => {
+    for (const end of ends) await end();
+  });
 
-test("starts again whatever is killed, and calls go on", async (t) => {
-  const cluster = await startCluster(t);
-  const pid = `${cluster.url}/v1/processes/accumulator/carol`;
-  await post(`${cluster.url}/v1/processes`, { module: "accumulator", key: "carol", args: 0 });
-  for (const name of ["worker-1", "api-1", "sysmon", "redis", "lb"]) {
-    const killed = readChildren(cluster).get(name) as number;
-    process.kill(killed, "SIGKILL");
-    await until(() => ![killed, undefined].includes(readChildren(cluster).get(name)), SOON);
-    await until(async () => (await post(`${pid}/call`, { message: "total" })).status === 200, SOON);
-  }
-});
+  test("starts again whatever is killed, and calls go on", async () => {
+    const pid = `${cluster.url}/v1/processes/accumulator/carol`;
+    await post(`${cluster.url}/v1/processes`, { module: "accumulator", key: "carol", args: 0 });
+    for (const name of ["worker-1", "api-1", "sysmon", "redis", "lb"]) {
+      const killed = readChildren(cluster).get(name) as number;
+      process.kill(killed, "SIGKILL");
+      await until(() => ![killed, undefined].includes(readChildren(cluster).get(name)), SOON);
+      await until(async () => (await post(`${pid}/call`, { message: "total" })).status === 200, SOON);
+    }
+  });
 
-test("leaves nothing behind when it is killed itself", async (t) => {
-  const cluster = await startCluster(t);
-  const children = readChildren(cluster);
-  await cluster.npmStart.kill();
-  await assertGone(children);
-  await startAgain(cluster);
-  assert.equal((await fetch(`${cluster.url}/ready`)).status, 200);
-});
+  test("two clusters run side by side, and neither takes what the other has", async (t) => {
+    const second = await startCluster(t);
+    assert.equal((await fetch(`${cluster.url}/ready`)).status, 200);
+    for (const [name, words] of [
+      ["LB_PORT", /port \d+ \(LB_PORT\) is in use/],
+      ["SYSMON_PORT", /port \d+ \(SYSMON_PORT\) is in use/],
+      ["DATA_DIR", /DATA_DIR .* is in use by the cluster of process \d+/],
+    ] as const) {
+      const { npmStart } = await buildNpmStart(t, { [name]: second.env[name] as string });
+      await npmStart.start();
+      assert.equal((await npmStart.untilExit()).code, 1);
+      assert.match(npmStart.stderr.join("\n"), words);
+      assert.equal(npmStart.stderr.length, 1);
+    }
+  });
 
-for (const way of ["stopped", "killed"] as const) {
-  test(`leaves nothing behind when its folder was deleted and it is ${way}`, async (t) => {
-    const cluster = await startCluster(t);
+  test("keeps the state across a stop and a start", async () => {
+    await post(`${cluster.url}/v1/processes`, { module: "accumulator", key: "bob", args: 41 });
+    await cluster.npmStart.stop();
+    await startAgain(cluster);
+    const called = await post(`${cluster.url}/v1/processes/accumulator/bob/call`, { message: { add: 1 } });
+    assert.deepEqual({ ...called.body, messageId: "" }, { reply: 42, messageId: "" });
+  });
+
+  test("leaves nothing behind when it is killed itself", async () => {
     const children = readChildren(cluster);
-    rmSync(cluster.dataDir, { recursive: true });
-    process.kill(children.get("worker-1") as number, "SIGKILL");
-    await cluster.npmStart.untilLine(/children\.unwritten/, SOON);
-    await (way === "killed" ? cluster.npmStart.kill() : cluster.npmStart.stop());
-    if (way === "stopped") assert.deepEqual(await cluster.npmStart.untilExit(), { code: 0, signal: null });
+    await cluster.npmStart.kill();
+    await assertGone(children);
+    await startAgain(cluster);
+    assert.equal((await fetch(`${cluster.url}/ready`)).status, 200);
+  });
+
+  test("leaves nothing behind when its folder was deleted and it is killed", async () => {
+    const children = await deleteFolder(cluster);
+    await cluster.npmStart.kill();
     await assertGone(children);
   });
-}
+});
+
+test("leaves nothing behind when its folder was deleted and it is stopped", async (t) => {
+  const cluster = await startCluster(t);
+  const children = await deleteFolder(cluster);
+  await cluster.npmStart.stop();
+  assert.deepEqual(await cluster.npmStart.untilExit(), { code: 0, signal: null });
+  await assertGone(children);
+});
 
 test("stops at any moment of its start, and leaves nothing behind", async (t) => {
-  for (const afterMs of [0, 100, 250, 500, 1_000]) {
+  for (const afterMs of [0, 250, 1_000]) {
     const { npmStart, dataDir } = await buildNpmStart(t);
     await npmStart.start();
     await until(() => findByDataDir(dataDir).length > 1, SOON);
@@ -180,23 +220,6 @@ test("a second signal does not wait", async (t) => {
   await cluster.npmStart.untilExit();
   assert.ok(performance.now() - askedAt < 10_000);
   await assertGone(children);
-});
-
-test("two clusters run side by side, and neither takes what the other has", async (t) => {
-  const first = await startCluster(t);
-  const second = await startCluster(t);
-  assert.equal((await fetch(`${first.url}/ready`)).status, 200);
-  for (const [name, words] of [
-    ["LB_PORT", /port \d+ \(LB_PORT\) is in use/],
-    ["SYSMON_PORT", /port \d+ \(SYSMON_PORT\) is in use/],
-    ["DATA_DIR", /DATA_DIR .* is in use by the cluster of process \d+/],
-  ] as const) {
-    const { npmStart } = await buildNpmStart(t, { [name]: second.env[name] as string });
-    await npmStart.start();
-    assert.equal((await npmStart.untilExit()).code, 1);
-    assert.match(npmStart.stderr.join("\n"), words);
-    assert.equal(npmStart.stderr.length, 1);
-  }
 });
 
 test("uses a Redis that is there already", async (t) => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ChildOptions } from "./child.ts";
 import { root } from "./settings.ts";
 
-export type Role = "redis" | "lb" | "api" | "worker" | "gateway" | "sysmon";
+export type Role = "redis" | "lb" | "api" | "worker" | "gateway" | "sysmon" | "functions";
 
 export type PlannedChild = Omit<ChildOptions, "log" | "onStarted" | "onExit"> & { role: Role };
 
@@ -23,6 +23,8 @@ export interface Plan {
   env: Record<string, string | undefined>;
   /** What sysmon gets besides. */
   sysmonEnv: Record<string, string>;
+  /** What the functions service gets, and nothing else; absent where none is started. */
+  functionsEnv: Record<string, string | undefined> | undefined;
 }
 
 /** An api node drains for up to 25 s; a load balancer, a gateway and a worker finish what they have in hand. */
@@ -38,6 +40,7 @@ export function planChildren(plan: Plan): PlannedChild[] {
     ...plan.apiPorts.map((port, i) => planNode("api", plan, i + 1, { HOST: "127.0.0.1", PORT: String(port) })),
     ...numbers.map((n) => planNode("worker", plan, n, {})),
     ...planGateways(plan),
+    ...planFunctions(plan),
     { ...planNode("sysmon", plan, 1, { HOST: "127.0.0.1", ...plan.sysmonEnv }), name: "sysmon", isQuiet: true },
   ];
 }
@@ -46,6 +49,21 @@ function planGateways(plan: Plan): PlannedChild[] {
   const { replicas, host, port } = plan.gateways;
   const door = { GATEWAY_HOST: host, GATEWAY_PORT: String(port), GATEWAY_PORT_SHARED: replicas > 1 ? "1" : "0" };
   return Array.from({ length: replicas }, (_, i) => planNode("gateway", plan, i + 1, door));
+}
+
+function planFunctions({ functionsEnv, nodeName }: Plan): PlannedChild[] {
+  if (!functionsEnv) return [];
+  return [
+    {
+      role: "functions",
+      name: "functions",
+      command: process.execPath,
+      args: [join(root, "functions/src/main.ts")],
+      hasChannel: false,
+      env: { ...functionsEnv, NODE_NAME: `${nodeName}-1` },
+      stopWithinMs: NODE_STOP_MS,
+    },
+  ];
 }
 
 function planRedis({ redis }: Plan): PlannedChild[] {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { renderConfig } from "@genserverless/haproxy/render.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { DataDir } from "./data-dir.ts";
+import { describeFunctions, describeService, ensureGit } from "./functions-service.ts";
 import { type PlannedChild, planChildren } from "./plan.ts";
 import { findFreePorts, isPortFree, requireFreePort } from "./ports.ts";
 import { writeRedisConfig } from "./redis-server.ts";
@@ -19,6 +20,7 @@ interface Ports {
   redis: number;
   apis: number[];
   gateway: number;
+  functions: number;
 }
 
 export interface Preparation {
@@ -29,6 +31,8 @@ export interface Preparation {
   consoleUrl: string;
   /** The port of the Redis that is to be started. */
   redisPort: number | undefined;
+  /** That of the functions service. */
+  functionsPort: number | undefined;
 }
 
 export async function prepareCluster(
@@ -41,7 +45,13 @@ export async function prepareCluster(
   if (leftovers.length > 0) events.emit("warn", "leftovers.ended", { children: leftovers });
   const ports = await choosePorts(settings, events);
   const programs = await ensureServers(settings.redisUrl ? ["haproxy"] : ["haproxy", "redis-server"]);
-  const nodeEnv = { ...env, ...describeCluster(settings), ...describeRedis(settings, dataDir, ports.redis) };
+  if (settings.functions.kind === "own") await ensureGit(events);
+  const nodeEnv = {
+    ...env,
+    ...describeCluster(settings),
+    ...describeRedis(settings, dataDir, ports.redis),
+    ...describeFunctions(settings, env, dataDir, ports.functions),
+  };
   const given = env["SYSMON_TOKEN"]?.trim();
   const sysmonToken = given || dataDir.sysmonToken();
   const children = planChildren({
@@ -55,22 +65,37 @@ export async function prepareCluster(
     nodeName: env["NODE_NAME"]?.trim() || hostname(),
     env: nodeEnv,
     sysmonEnv: { API_URL: urlOf(settings), SYSMON_TOKEN: sysmonToken },
+    functionsEnv: describeService(settings, env, dataDir, ports.functions),
   });
   const consoleUrl = `http://127.0.0.1:${settings.sysmonPort}/${given ? "" : `#token=${sysmonToken}`}`;
-  return { children, env: nodeEnv, consoleUrl, redisPort: settings.redisUrl ? undefined : ports.redis };
+  return {
+    children,
+    env: nodeEnv,
+    consoleUrl,
+    redisPort: settings.redisUrl ? undefined : ports.redis,
+    functionsPort: settings.functions.kind === "own" ? ports.functions : undefined,
+  };
 }
 
 /** Those that were asked for must be free; the others are whichever are. */
 async function choosePorts(settings: LocalSettings, events: Events): Promise<Ports> {
   const { lbHost, lbPort, sysmonPort, statsPort, redisPort, redisUrl, apiReplicas } = settings;
+  const functionsPort = settings.functions.kind === "own" ? settings.functions.port : 0;
   await requireFreePort("LB_PORT", lbHost, lbPort);
   await requireFreePort("SYSMON_PORT", "127.0.0.1", sysmonPort);
   if (statsPort) await requireFreePort("STATS_PORT", "127.0.0.1", statsPort);
   if (redisPort && !redisUrl) await requireFreePort("REDIS_PORT", "127.0.0.1", redisPort);
+  if (functionsPort) await requireFreePort("FUNCTIONS_PORT", "127.0.0.1", functionsPort);
   const gateway = await chooseGatewayPort(settings, events);
-  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort, gateway];
-  const [stats = 0, redis = 0, ...apis] = await findFreePorts(2 + apiReplicas, spokenFor);
-  return { stats: statsPort || stats, redis: redisPort || redis, apis, gateway };
+  const spokenFor = [lbPort, sysmonPort, statsPort, redisPort, functionsPort, gateway];
+  const [stats = 0, redis = 0, functions = 0, ...apis] = await findFreePorts(3 + apiReplicas, spokenFor);
+  return {
+    stats: statsPort || stats,
+    redis: redisPort || redis,
+    functions: functionsPort || functions,
+    apis,
+    gateway,
+  };
 }
 
 /** A second cluster on this machine that was told nothing of a gateway gets one where there is room. */

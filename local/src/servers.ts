@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { SettingError } from "@genserverless/shared/service/env.ts";
 
-type ServerName = "redis-server" | "haproxy" | "tmux" | "curl" | "jq" | "chromium";
+type ServerName = "redis-server" | "haproxy" | "git" | "tmux" | "curl" | "jq" | "chromium";
 
 interface PackageManager {
   command: string;
@@ -20,6 +20,7 @@ interface PackageManager {
 const PACKAGES: Record<ServerName, string> = {
   "redis-server": "redis-server",
   haproxy: "haproxy",
+  git: "git",
   tmux: "tmux",
   curl: "curl",
   jq: "jq",

@@ -15,6 +15,12 @@ test("without any setting there are two of each on the usual ports", () => {
   assert.equal(settings.redisUrl, undefined);
 });
 
+test("functions have a service of their own, unless there is one already or none is wanted", () => {
+  const kind = (env: Record<string, string>) => readSettings(env).functions.kind;
+  const given = { FUNCTIONS_URL: "http://127.0.0.1:3100", FUNCTIONS_TOKEN: "sixteen-characters" };
+  assert.deepEqual([kind({}), kind(given), kind({ ...given, FUNCTIONS: "off" })], ["own", "given", "off"]);
+});
+
 test("a bad value is an error that names the setting", () => {
   assert.throws(() => readSettings({ API_REPLICAS: "none" }), /API_REPLICAS must be a whole number/);
   assert.throws(() => readSettings({ REDIS_MAXMEMORY: "lots" }), /REDIS_MAXMEMORY must be a size like 512mb/);
@@ -23,11 +29,15 @@ test("a bad value is an error that names the setting", () => {
   assert.throws(() => readSettings({ PARTITIONS: "0" }), /PARTITIONS/);
   assert.throws(() => readSettings({ SYSMON_TOKEN: "short" }), /SYSMON_TOKEN must be 16 to 512/);
   assert.throws(() => readSettings({ ALLOWED_HOSTS: "http://a.example" }), /ALLOWED_HOSTS must be names/);
+  assert.throws(() => readSettings({ FUNCTIONS: "no" }), /FUNCTIONS must be on or off/);
+  assert.throws(() => readSettings({ FUNCTIONS_TOKEN: "short" }), /FUNCTIONS_TOKEN must be 16 to 512/);
+  assert.throws(() => readSettings({ FUNCTIONS_URL: "http://127.0.0.1:3100" }), /FUNCTIONS_URL needs FUNCTIONS_TOKEN/);
   assert.throws(() => readSettings({ LOG_LEVEL: "loud" }), /LOG_LEVEL must be info or/);
 });
 
 test("the help names every setting", () => {
-  for (const name of ["LB_PORT", "REDIS_URL", "DATA_DIR", "APPENDFSYNC"]) assert.match(help, new RegExp(name));
+  for (const name of ["LB_PORT", "REDIS_URL", "DATA_DIR", "APPENDFSYNC", "FUNCTIONS_GIT_HOSTS"])
+    assert.match(help, new RegExp(name));
 });
 
 test("a busy port is an error that names port and setting", async () => {

@@ -1,6 +1,7 @@
 import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { type ClusterSettings, readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
+import { readFunctionsAccess, readFunctionsToken } from "@genserverless/shared/functions/access.ts";
 import { readAddress, readInteger, readText, readToken, SettingError } from "@genserverless/shared/service/env.ts";
 import { readAllowedHosts } from "@genserverless/shared/service/hosts.ts";
 import { readRemoteSettings } from "@genserverless/shared/service/remote-settings.ts";
@@ -11,6 +12,9 @@ export const root = resolve(import.meta.dirname, "../..");
 type Environment = Record<string, string | undefined>;
 
 export const DEFAULT_GATEWAY_PORT = 9_000;
+
+/** Whether there are functions: `own` starts their service, at a free port where that is 0; `given` is there already. */
+export type FunctionsChoice = { kind: "own"; port: number } | { kind: "given" } | { kind: "off" };
 
 export interface LocalSettings {
   lbHost: string;
@@ -31,6 +35,7 @@ export interface LocalSettings {
   gatewayPort: number | undefined;
   /** `host:port`. */
   userFunction: string;
+  functions: FunctionsChoice;
   dataDir: string;
   modulesDir: string;
   /** What every node reads by itself; read here too, so that a bad value is told once and at once. */
@@ -53,6 +58,13 @@ const DESCRIPTIONS = [
     "port of the gateway, bound once the user function has answered; a free one if it is taken and was not asked for",
   ],
   ["USER_FUNCTION", "127.0.0.1:8090", "where the user function is"],
+  ["FUNCTIONS", "on", "off: no functions are deployed and run"],
+  ["FUNCTIONS_GIT_HOSTS", "github.com", "hosts that functions may be deployed from: a.example,b.example"],
+  ["FUNCTIONS_GIT_FOLDERS", "/", "folders below which repositories of this machine may be deployed, separated by :"],
+  ["FUNCTIONS_NETWORK", "on", "off: functions have no network"],
+  ["FUNCTIONS_WEBHOOK_SECRET", "", "what a git host signs its push events with, 16 characters or more"],
+  ["FUNCTIONS_PORT", "a free one", "port of the functions service, on loopback"],
+  ["FUNCTIONS_URL", "", "a functions service that is there already, which knows FUNCTIONS_TOKEN"],
   ["MODULES_DIR", "modules", "folders of modules, separated by :"],
   ["STATE_STORES", "", "stores beside Redis: cold=postgres://user:password@host/db;…"],
   ["REMOTE_MODULES", "", "URLs of web apps that have modules mounted, with spaces or commas between them"],
@@ -75,7 +87,7 @@ export const help = `npm start: the whole cluster on this machine, without Docke
 
 Settings are environment variables:
 
-${DESCRIPTIONS.map(([name, value, text]) => `  ${name.padEnd(16)} ${text}${value && ` (${value})`}`).join("\n")}
+${DESCRIPTIONS.map(([name, value, text]) => `  ${name.padEnd(24)} ${text}${value && ` (${value})`}`).join("\n")}
 
 Ctrl-C stops everything; a second Ctrl-C does not wait for calls in flight.
 `;
@@ -104,10 +116,18 @@ export function readSettings(env: Environment): LocalSettings {
       ? readInteger(env, "GATEWAY_PORT", DEFAULT_GATEWAY_PORT, 1, 65_535)
       : undefined,
     userFunction: readAddress(env, "USER_FUNCTION", "127.0.0.1:8090"),
+    functions: readFunctionsChoice(env),
     dataDir: resolve(root, readText(env, "DATA_DIR", ".data")),
     modulesDir: readFolders(readText(env, "MODULES_DIR", join(root, "modules"))),
     cluster: readClusterSettings({ ...env, REDIS_PASSWORD_FILE: undefined }),
   };
+}
+
+function readFunctionsChoice(env: Environment): FunctionsChoice {
+  if (readChoice(env, "FUNCTIONS", ["on", "off"]) === "off") return { kind: "off" };
+  if (readFunctionsAccess(env)) return { kind: "given" };
+  readFunctionsToken(env);
+  return { kind: "own", port: readInteger(env, "FUNCTIONS_PORT", 0, 0, 65_535) };
 }
 
 /** Where callers find the cluster. */

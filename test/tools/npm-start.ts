@@ -32,6 +32,7 @@ export class NpmStart implements Part {
       SYSMON_PORT: String(sysmonPort),
       DATA_DIR: mkdtempSync(join(tmpdir(), "npm-start-")),
       GATEWAY_REPLICAS: "0",
+      FUNCTIONS: "off",
       ...this.#settings,
     };
     this.#child = nodeChild({ name: "npm start", script: join(ROOT, "local/src/main.ts"), env: this.env });
