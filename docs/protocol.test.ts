@@ -243,7 +243,7 @@ test("the page lists every key that the scripts build, and every field of the re
 /** Told by one program of ours to another, not by people. */
 const INTERNAL = ["BOOTSTRAP_PID", "PATH"];
 
-const rooms = ["shared", "api", "worker", "gateway", "sysmon", "local"];
+const rooms = ["shared", "api", "worker", "gateway", "sysmon", "functions", "local"];
 const sources = rooms
   .flatMap((room) => readdirSync(join(ROOT, room, "src"), { recursive: true, withFileTypes: true }))
   .filter(({ name }) => name.endsWith(".ts") && !/\.test(-support)?\.ts$/.test(name))

@@ -4,6 +4,7 @@
  * every call.
  */
 
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Control } from "@genserverless/shared/cluster/control.ts";
 import type { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
@@ -15,13 +16,15 @@ import type { LogFeed } from "@genserverless/shared/logs/log-feed.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import { createHostCheck } from "@genserverless/shared/service/hosts.ts";
 import type { Logger } from "@genserverless/shared/service/log.ts";
-import express, { type ErrorRequestHandler, type Express, type Request, type Response } from "express";
+import express, { type ErrorRequestHandler, type Express, type Request } from "express";
 import type { EventStreams } from "./event-streams.ts";
+import { invoke, readInvocation } from "./functions/invoke.ts";
+import type { Leases } from "./functions/leases.ts";
 import type { ProjectsReader } from "./functions/projects.ts";
 import type { Relay } from "./functions/relay.ts";
 import type { ApiMetrics } from "./metrics.ts";
 import { describeRoutes } from "./openapi.ts";
-import { type Authorize, guardWith } from "./request/authorize.ts";
+import { type Authorize, guardWith, recognizeToken } from "./request/authorize.ts";
 import type { Modules } from "./request/check-message.ts";
 import { readInput } from "./request/input.ts";
 import { refuseCrossSite, refuseUnknownHost } from "./request/origin.ts";
@@ -83,9 +86,17 @@ export interface FunctionsDoor {
   client: FunctionsClient;
   projects: ProjectsReader;
   relay: Relay;
+  leases: Leases;
   webhookSecret: string | undefined;
   /** Whether functions may be invoked without the token. */
   isOpen: boolean;
+}
+
+/** The whole door. Invocations do not pass through Express, which would take as much time as all else that is done for one here. */
+export function createDoor(parts: AppParts): RequestListener {
+  const app = createApp(parts);
+  const invokeAtOnce = createInvocations(parts);
+  return (req, res) => void (invokeAtOnce(req, res) || app(req, res));
 }
 
 export function createApp(parts: AppParts): Express {
@@ -117,6 +128,22 @@ export function createApp(parts: AppParts): Express {
   app.use((req, res) => exchange(res, () => refuseRoute(admit, req)));
   const failed: ErrorRequestHandler = (error, req, res, _next) => exchange(res, () => refusePath(admit, req, error));
   return app.use(failed);
+}
+
+function createInvocations(parts: AppParts) {
+  const { functions, token } = parts;
+  const admit = guardDoor(parts);
+  const exchange = createExchanges(parts)("other", "/invoke/:project/:function");
+  const invoking = { ...functions, carriesToken: recognizeToken(token) };
+  return (req: IncomingMessage, res: ServerResponse): boolean => {
+    const invocation = req.url?.startsWith("/invoke/") ? readInvocation(req.url) : undefined;
+    if (!invocation) return false;
+    exchange(res, () => {
+      if (!functions.isOpen) admit(req);
+      return invoke(invoking, invocation, req, res);
+    });
+    return true;
+  };
 }
 
 /** Throws where a request was not sent to this server, or not by somebody who knows its token. */
@@ -155,7 +182,7 @@ function listRoutes(parts: AppParts): Route[] {
     ...journalRoutes(journal),
     ...logRoutes(logs),
     ...projectRoutes({ messenger, ...functions }),
-    ...functionRoutes({ messenger, ...functions, hasToken: token !== undefined }),
+    ...functionRoutes({ messenger, ...functions, carriesToken: recognizeToken(token) }),
     ...webhookRoutes({ messenger, projects: functions.projects, secret: functions.webhookSecret }),
     ...platformRoutes(),
     ...operationRoutes({ snapshot, metrics, isOpen, isDraining, describe }),
@@ -163,13 +190,15 @@ function listRoutes(parts: AppParts): Route[] {
   return routes;
 }
 
+type Exchange = (res: ServerResponse, produce: () => Promise<Answer> | Answer) => Promise<void>;
+
 /** An exchange answers a request with what is produced or thrown for it, counts, times and traces it under its route's name. */
 function createExchanges({ metrics, tracing, log, name, streams, isDraining }: AppParts) {
   const respond = new Responder(name, isDraining, log, streams);
-  return (method: string, route: string) => {
+  return (method: string, route: string): Exchange => {
     const observe = metrics.forRoute(method, route);
     const begin = tracing.forRoute(route, isOfCluster(route));
-    return async (res: Response, produce: () => Promise<Answer> | Answer): Promise<void> => {
+    return async (res, produce) => {
       const startedAt = performance.now();
       const span = begin(res.req);
       metrics.inFlight++;

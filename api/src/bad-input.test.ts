@@ -177,7 +177,15 @@ test("an id that no message can have is unknown_message", async () => {
 });
 
 test("a path that is no route is unknown_route", async () => {
-  for (const path of ["/", "/v1", "/v2/processes", `${CALL}/`, "/V1/processes", "/v1/processes/accumulator//call"]) {
+  for (const path of [
+    "/v1",
+    "/v2/processes",
+    "/invoke",
+    "/api",
+    `${CALL}/`,
+    "/V1/processes",
+    "/v1/processes/accumulator//call",
+  ]) {
     await get(path, "unknown_route");
     await post(path, { message: 1 }, "unknown_route");
   }

@@ -14,7 +14,8 @@ import { Events } from "@genserverless/shared/service/events.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
 import type { ServerModule } from "genserverless/server-module.ts";
-import { type AppParts, createApp } from "./app.ts";
+import { type AppParts, createDoor } from "./app.ts";
+import { Leases } from "./functions/leases.ts";
 import type { ProjectsReader } from "./functions/projects.ts";
 import { Relay } from "./functions/relay.ts";
 import { ApiMetrics } from "./metrics.ts";
@@ -70,6 +71,7 @@ export function partsForRefusing(): AppParts {
     functions: {
       client: new FunctionsClient(undefined),
       projects: nothingBehind<ProjectsReader>("projects"),
+      leases: new Leases(undefined),
       relay: new Relay(undefined, "api@test", () => false),
       webhookSecret: undefined,
       isOpen: false,
@@ -89,7 +91,7 @@ export async function openDoor(changed: Partial<AppParts> = {}): Promise<Door> {
   const inFlight = () => metrics.inFlight;
   const events = new Events();
   const server = new ApiServer({
-    app: createApp(parts),
+    app: createDoor(parts),
     host: "127.0.0.1",
     port: 0,
     drainMs: 0,

@@ -13,14 +13,13 @@
  * `drain` and `stop` are safe twice, in any order and without start. That a rolling restart loses no call rests on this.
  */
 
-import type { Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import { http } from "@genserverless/shared/service/http.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { listen } from "@genserverless/shared/service/listen.ts";
-import type { Express } from "express";
 import { refuseBrokenRequest } from "./respond.ts";
 
 /** Compose grants a node 30 s in all. */
@@ -32,7 +31,7 @@ const LOOK_MS = 20;
 const KEEP_ALIVE_MS = 75_000;
 
 export interface ServerOptions {
-  app: Express;
+  app: RequestListener;
   host: string;
   /** 0 asks for any free port. */
   port: number;

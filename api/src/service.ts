@@ -26,9 +26,10 @@ import { Lifecycle, type Part } from "@genserverless/shared/service/lifecycle.ts
 import type { Logger } from "@genserverless/shared/service/log.ts";
 import type { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import type { Tracer } from "@genserverless/shared/trace/tracer.ts";
-import { createApp } from "./app.ts";
+import { createDoor } from "./app.ts";
 import type { ApiSettings } from "./config.ts";
 import { EventStreams } from "./event-streams.ts";
+import { Leases } from "./functions/leases.ts";
 import { ProjectsReader } from "./functions/projects.ts";
 import { Relay } from "./functions/relay.ts";
 import { JournalFeed } from "./journal/journal-feed.ts";
@@ -80,8 +81,9 @@ export class ApiService implements Part {
     const snapshot = new Snapshot(link, keys, resolveState);
     const isDraining = () => this.#server.isDraining;
     const client = new FunctionsClient(functions.access);
+    const leases = new Leases(functions.access);
     this.#relay = new Relay(functions.access, name, isDraining);
-    const app = createApp({
+    const app = createDoor({
       messenger,
       snapshot,
       control: new Control({ ...sending, wipeState }),
@@ -99,7 +101,7 @@ export class ApiService implements Part {
       logs: new LogFeed(link, keys),
       history: new HistoryFeed({ link, keys, subscriber, readProcess: (pid) => readAnyhow(snapshot, pid) }),
       journal: { reader, states, feed: new JournalFeed({ link, keys, subscriber, reader }) },
-      functions: { ...functions, client, projects: new ProjectsReader(snapshot, client), relay: this.#relay },
+      functions: { ...functions, client, projects: new ProjectsReader(snapshot, client), relay: this.#relay, leases },
       streams: this.#streams,
       log,
       name,
@@ -121,6 +123,7 @@ export class ApiService implements Part {
       runner,
       messenger,
       this.#relay,
+      leases,
       node.join({ describe: () => metrics.take() }),
     ]);
   }

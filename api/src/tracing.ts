@@ -4,10 +4,10 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { IncomingMessage } from "node:http";
 import { NO_SPAN, NO_TRACER, type Span, type Tracer } from "@genserverless/shared/trace/tracer.ts";
-import type { Request } from "express";
 
-type Begin = (req: Request) => Span;
+type Begin = (req: IncomingMessage) => Span;
 
 const UNTRACED: Begin = () => NO_SPAN;
 
@@ -27,7 +27,7 @@ export class RequestTracing {
   /** Begins the spans of a route, e.g. `/v1/messages/:id`. */
   forRoute(route: string, needsCluster: boolean): Begin {
     if (this.#tracer === NO_TRACER || !needsCluster) return UNTRACED;
-    return ({ method, originalUrl, headers }) => {
+    return ({ method, url = "", headers }) => {
       const parent = headers["traceparent"];
       return this.#tracer.startSpan({
         name: `${method} ${route}`,
@@ -36,7 +36,7 @@ export class RequestTracing {
         attributes: {
           "http.request.method": method,
           "http.route": route,
-          "url.path": originalUrl.split("?", 1)[0],
+          "url.path": url.split("?", 1)[0],
           "url.scheme": "http",
         },
       });

@@ -9,7 +9,7 @@
  *   does while the project still shows the old one.
  */
 
-import { type Build, FunctionsProblem } from "@genserverless/shared/functions/functions-client.ts";
+import { type Build, FunctionsAway, FunctionsProblem } from "@genserverless/shared/functions/functions-client.ts";
 import type { Context } from "genserverless";
 import { buildingOf, change, currentOf, type Deployment, missingIn, type ProjectState, prune } from "./deployments.ts";
 import { toFunctionPid } from "./function-pid.ts";
@@ -27,7 +27,8 @@ export async function advance(state: ProjectState, ctx: Context, isRound: boolea
     if (current) await keepServing(state, current, ctx, isRound);
     return state;
   } catch (error) {
-    if (!isPassing(error)) throw error;
+    // Whatever it is: without another look nobody would ever go on.
+    if (!(error instanceof FunctionsAway || error instanceof FunctionsProblem)) throw error;
     ctx.log.warn({ reason: (error as Error).message }, "functions.waiting");
     lookAgain(MOST_PAUSE_MS, ctx);
     return state;
@@ -73,10 +74,11 @@ function toFailure(error: unknown): Progress {
   return { status: "failed", reason: { code: error.code, message: error.message } };
 }
 
-function endFailed(state: ProjectState, { number }: Deployment, made: Progress, ctx: Context): ProjectState {
+function endFailed(state: ProjectState, { number }: Deployment, made: Progress, ctx: Context): Promise<ProjectState> {
   const { reason = { code: "internal_error", message: "the build failed" }, durationMs } = made;
   ctx.log.warn({ deployment: number, ...reason }, "deployment.failed");
-  return change(state, number, { status: "failed", reason, ...(durationMs !== undefined && { durationMs }) });
+  const failed = { status: "failed", reason, ...(durationMs !== undefined && { durationMs }) } as const;
+  return forgetOldest(change(state, number, failed), ctx);
 }
 
 /** From now on it is what runs: functions that are new or changed are told, those that are gone are stopped. */
@@ -89,8 +91,11 @@ async function serve(state: ProjectState, made: Deployment, progress: Progress, 
   for (const name of missingIn(manifest, currentOf(state)?.manifest)) ctx.stop(toFunctionPid(ctx.key, name));
   ctx.log.info({ deployment: number, commit }, "deployment.ready");
   const { durationMs = 0 } = progress;
-  const ready = { ...change(state, number, { status: "ready", durationMs }), current: number };
-  const { state: pruned, forgotten } = prune(ready);
+  return forgetOldest({ ...change(state, number, { status: "ready", durationMs }), current: number }, ctx);
+}
+
+async function forgetOldest(state: ProjectState, ctx: Context): Promise<ProjectState> {
+  const { state: pruned, forgotten } = prune(state);
   // One that cannot be deleted now stays on the disk until the project goes.
   for (const each of forgotten) await service.deleteBuild(ctx.key, each).catch(() => {});
   return pruned;

@@ -12,5 +12,7 @@ export function isProblem(error: unknown, ...codes: string[]): error is Function
 
 /** Whether the same may go well in a moment. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof FunctionsAway || isProblem(error, "no_capacity", "queue_full", "queue_timeout");
+  return (
+    error instanceof FunctionsAway || isProblem(error, "no_capacity", "queue_full", "queue_timeout", "unauthorized")
+  );
 }

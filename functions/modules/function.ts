@@ -1,5 +1,5 @@
 import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
-import { type Context, defineServer, noreply, reply } from "genserverless";
+import { type Context, defineServer, noreply, reply, stop } from "genserverless";
 import { z } from "zod";
 import { FUNCTION_MODULE } from "../control/function-pid.ts";
 import { advanceRuns } from "../control/run.ts";
@@ -12,6 +12,9 @@ const Configure = z.object({
   commit: z.string(),
   spec: z.looseObject({ name: z.string(), type: z.enum(["http", "cron", "event"]) }),
 });
+
+/** A project's name may be longer than a tag. */
+const LONGEST_TAG = 64;
 
 /**
  * A function of a project: what its manifest says, when it is due, and what became of its runs. A cron function is told by
@@ -37,22 +40,30 @@ export default defineServer({
       handle: ({ project, commit, spec: given }, state, ctx) => {
         const spec = given as unknown as FunctionSpec;
         listen(state.target?.spec, spec, ctx);
-        ctx.setTags([project]);
+        ctx.setTags([project.slice(0, LONGEST_TAG)]);
         return noreply(notedNext({ ...state, target: { project, commit, spec } }, ctx));
       },
     },
   },
   infos: {
-    "functions:tick": (_tick, state, ctx) => become(makeDue(state, { id: runId(ctx), dueAt: ctx.now() }), ctx),
-    "functions:advance": async (_tick, state, ctx) => noreply(await advanceRuns(state, ctx)),
+    "functions:tick": (_tick, state, ctx) => {
+      if (state.target?.spec.type !== "cron") return goOn(state);
+      return become(makeDue(state, { id: runId(ctx), dueAt: ctx.now() }), ctx);
+    },
+    "functions:advance": async (_tick, state, ctx) => goOn(await advanceRuns(state, ctx)),
   },
   /** What is published to its topic. */
   handleInfo: (event: unknown, state, ctx) => {
-    if (state.target?.spec.type !== "event") return noreply(state);
+    if (state.target?.spec.type !== "event") return goOn(state);
     return become(makeDue(state, { id: runId(ctx), dueAt: ctx.now(), event }), ctx);
   },
   handleContinue: async (_value, state, ctx) => noreply(await advanceRuns(state, ctx)),
 });
+
+/** What was on its way to a function when that was removed has woken nobody. */
+function goOn(state: FunctionState) {
+  return state.target ? noreply(state) : stop("normal", state);
+}
 
 /** Known to be due from this commit on; it begins in the turn after. */
 function become(state: FunctionState, ctx: Context) {

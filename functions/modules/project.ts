@@ -29,6 +29,8 @@ const Deploy = z.object({
   }),
 });
 
+/** Longer than all that one turn may ask of the functions service. */
+const TURN_TIMEOUT_MS = 240_000;
 const ROUND_MS = 60_000;
 const FETCH_AGAIN_MS = 2_000;
 
@@ -42,7 +44,7 @@ export default defineServer({
   version: 1,
   onDemand: true,
   keepState: "never",
-  turnTimeoutMs: 180_000,
+  turnTimeoutMs: TURN_TIMEOUT_MS,
   init: (): ProjectState => EMPTY,
   calls: {
     deploy: {
@@ -77,13 +79,18 @@ export default defineServer({
       return stop("normal", { deleted: true }, state);
     },
   },
-  casts: { fetch: async (_args, state, ctx) => noreply(await fetchNew(state, ctx)) },
+  casts: { fetch: async (_args, state, ctx) => goOn(await fetchNew(state, ctx)) },
   infos: {
-    "functions:fetch": async (_tick, state, ctx) => noreply(await fetchNew(state, ctx)),
-    "functions:advance": async (_tick, state, ctx) => noreply(await advance(state, ctx, false)),
-    "functions:round": async (_tick, state, ctx) => noreply(await advance(state, ctx, true)),
+    "functions:fetch": async (_tick, state, ctx) => goOn(await fetchNew(state, ctx)),
+    "functions:advance": async (_tick, state, ctx) => goOn(await advance(state, ctx, false)),
+    "functions:round": async (_tick, state, ctx) => goOn(await advance(state, ctx, true)),
   },
 });
+
+/** What was on its way to a project when that was deleted has woken nobody. */
+function goOn(state: ProjectState) {
+  return state.deployments.length > 0 ? noreply(state) : stop("normal", state);
+}
 
 /** Somebody has pushed: what is there now is deployed, unless it is what serves. */
 async function fetchNew(state: ProjectState, ctx: Context): Promise<ProjectState> {

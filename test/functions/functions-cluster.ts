@@ -26,6 +26,22 @@ export interface Deployed {
   number: number;
 }
 
+export interface LogLine {
+  stream: "stdout" | "stderr" | "service";
+  text: string;
+  at: string;
+  commit: string;
+}
+
+export interface FunctionView {
+  nextAt?: string;
+  refused: number;
+  sandboxes: { warm: number; busy: number; waiting: number };
+  /** Of a cron or event function, newest first. */
+  runs: { id: string; status: string; dueAt: string; startedAt?: string }[];
+  counts: Record<string, number>;
+}
+
 export class FunctionsCluster implements Part {
   readonly #options: FunctionsClusterOptions;
   #service: FunctionsService | undefined;
@@ -70,7 +86,12 @@ export class FunctionsCluster implements Part {
   async ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answered> {
     const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
     const type = body === undefined ? {} : { "content-type": "application/json" };
-    const answer = await fetch(this.url + path, { method, headers: { ...type, ...headers }, ...sent, redirect: "manual" });
+    const answer = await fetch(this.url + path, {
+      method,
+      headers: { ...type, ...headers },
+      ...sent,
+      redirect: "manual",
+    });
     const text = await answer.text();
     const isJson = /json/.test(answer.headers.get("content-type") ?? "");
     return { status: answer.status, headers: answer.headers, text, json: isJson ? JSON.parse(text) : {} };
@@ -97,5 +118,23 @@ export class FunctionsCluster implements Part {
       { withinMs: 60_000, what: `the build of ${location} ends` },
     );
     return { project: location.split("/")[3] ?? "", deployment };
+  }
+
+  async readFunction(project: string, name: string): Promise<FunctionView> {
+    const { status, text, json } = await this.ask("GET", `/api/projects/${project}/functions/${name}`);
+    assert.equal(status, 200, text);
+    return json as unknown as FunctionView;
+  }
+
+  /** What a function has printed until now, and what the service says about it. */
+  async readLog(project: string, name: string): Promise<LogLine[]> {
+    const { text } = await this.ask("GET", `/logs/${project}/${name}?follow=false`);
+    return text.split("\n").flatMap((line) => (line.startsWith("data: ") ? [JSON.parse(line.slice(6))] : []));
+  }
+
+  /** The first line that matches. */
+  async untilLogged(project: string, name: string, match: RegExp): Promise<LogLine> {
+    const find = async () => (await this.readLog(project, name)).find(({ text }) => match.test(text));
+    return until(find, { withinMs: 20_000, what: `${name} prints ${match}` });
   }
 }

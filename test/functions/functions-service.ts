@@ -104,7 +104,7 @@ export class FunctionsService {
         const { json } = await this.ask("GET", `/v1/builds/${project}@${commit}`);
         return json["status"] === "building" ? undefined : json;
       },
-      { withinMs: 100_000, what: `the build of ${project} ends` },
+      { withinMs: 200_000, what: `the build of ${project} ends` },
     );
   }
 
@@ -187,7 +187,7 @@ export class FunctionsService {
         FUNCTIONS_PORT: "0",
         FUNCTIONS_DIR: this.dataDir,
         FUNCTIONS_GIT_FOLDERS: "/",
-        FUNCTIONS_IDLE_MS: "20000",
+        FUNCTIONS_IDLE_MS: "120000",
         ...this.#env,
       },
     });

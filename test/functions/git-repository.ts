@@ -45,10 +45,12 @@ module.exports = {
 
 export class GitRepository {
   readonly path: string;
-  readonly #folder = mkdtempSync(join(tmpdir(), "repository-"));
+  readonly #folder: string;
 
-  constructor(name = "shop", user = "alice") {
-    this.path = join(this.#folder, user, name);
+  /** It lies in a folder of its own, or below the one that is given. */
+  constructor(name = "shop", user = "alice", folder = mkdtempSync(join(tmpdir(), "repository-"))) {
+    this.#folder = folder;
+    this.path = join(folder, user, name);
     mkdirSync(this.path, { recursive: true });
     this.git("init", "-q", "-b", "main");
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertProblem } from "../http/problem.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
-import { TestCluster } from "../tools/test-cluster.ts";
+import { TEST_MODULES, TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 
 /** PersistentGenServer's score, told over HTTP: what ends a state, and what does not. */
@@ -11,7 +11,7 @@ const cluster = new TestCluster({
   apis: 1,
   workers: 1,
   sessionTtlMs: 1_000,
-  modulesDir: "modules:test/modules:test/contract/modules",
+  modulesDir: `${TEST_MODULES}:test/contract/modules`,
   redis: { appendfsync: "always" },
   env: { DRAIN_MS: "50" },
 });

@@ -6,7 +6,7 @@ import { until } from "../tools/until.ts";
 
 /** The samples in modules/, as their callers meet them, while workers die. What each does in detail: modules/*.test.ts. */
 
-const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 1_000, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 1_000, modulesDir: "modules:test/modules" });
 const { client } = cluster;
 const SOON = { withinMs: 15_000 };
 

@@ -5,6 +5,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { PassThrough } from "node:stream";
 import type { FunctionsAccess } from "@genserverless/shared/functions/access.ts";
 import { FunctionsAway, notSetUp } from "@genserverless/shared/functions/functions-client.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
@@ -16,7 +17,8 @@ export interface Relayed {
   method: string;
   /** Name, value, name, value … */
   headers: string[];
-  hasBody: boolean;
+  /** The whole body, or the request as it comes. */
+  body: IncomingMessage | Buffer | null;
   /** An answer without an end: it is ended when this node leaves. */
   goesOn?: true;
   /** The codes of those problems of the service that are not passed on, for the caller has an answer of its own. */
@@ -28,12 +30,19 @@ export type RelayEnd = { status: number; problem?: undefined } | { problem: stri
 const NOT_PASSED = new Set([
   "connection",
   "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
   "proxy-connection",
+  "te",
+  "trailer",
   "transfer-encoding",
   "upgrade",
   "expect",
   "x-functions-token",
 ]);
+const FORWARDED = "x-forwarded-for";
+/** What a function may answer with goes through here with what the service adds. */
+const MOST_HEAD_BYTES = 32 * 1024;
 const CONSOLE_COOKIE = /^genserverless-console-/;
 
 export class Relay implements Part {
@@ -53,7 +62,11 @@ export class Relay implements Part {
     if (!this.#access) return;
     const { Pool } = await import("undici");
     // How long a function may take is decided where it runs.
-    this.#pool = new Pool(this.#access.url.origin, { headersTimeout: 0, bodyTimeout: 0 });
+    this.#pool = new Pool(this.#access.url.origin, {
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: MOST_HEAD_BYTES,
+    });
   }
 
   async stop(): Promise<void> {
@@ -65,23 +78,26 @@ export class Relay implements Part {
     for (const res of this.#goingOn) res.end();
   }
 
+  /** What every answer of this node says. */
+  ownHeaders(): readonly string[] {
+    return this.#isDraining() ? [...this.#signature, "connection", "close"] : this.#signature;
+  }
+
   /** Resolves at the end of the answer. Throws FunctionsAway where there is none. */
-  async pass(req: IncomingMessage, res: ServerResponse, relayed: Relayed): Promise<RelayEnd> {
-    const { path, method, headers, hasBody, goesOn, isReplaced } = relayed;
+  async pass(res: ServerResponse, relayed: Relayed): Promise<RelayEnd> {
+    const { path, method, headers, goesOn, isReplaced } = relayed;
     const { token } = this.#access ?? notSetUp();
     const pool = this.#pool;
     if (!pool) throw new FunctionsAway("this node has not started yet");
     headers.push("x-functions-token", token);
-    const body = hasBody ? req : null;
-    const isLeaving = this.#isDraining();
-    if (goesOn && isLeaving) throw new FunctionsAway("this node is about to leave");
+    const body = relayed.body && "readable" in relayed.body ? readBody(relayed.body) : relayed.body;
+    if (goesOn && this.#isDraining()) throw new FunctionsAway("this node is about to leave");
     if (goesOn) {
       this.#goingOn.add(res);
       res.once("close", () => this.#goingOn.delete(res));
     }
     const { promise, resolve, reject } = Promise.withResolvers<RelayEnd>();
-    const more = isLeaving ? [...this.#signature, "connection", "close"] : this.#signature;
-    const answer = new AnswerWriter({ res, more, isReplaced, resolve, reject });
+    const answer = new AnswerWriter({ res, more: this.ownHeaders(), isReplaced, resolve, reject });
     pool.dispatch({ path, method: method as Dispatcher.HttpMethod, headers, body }, answer);
     return promise;
   }
@@ -148,6 +164,20 @@ class AnswerWriter implements Dispatcher.DispatchHandler {
   }
 }
 
+/**
+ * What is sent of a request, as it comes. Where the answer is there first the rest is read and forgotten: whoever still sends
+ * would not see the answer on a connection that is cut.
+ */
+function readBody(req: IncomingMessage): PassThrough {
+  const body = new PassThrough();
+  body.on("error", () => {});
+  body.once("close", () => req.unpipe(body).resume());
+  // It closes after its end too, when what was sent may still be on its way.
+  req.once("close", () => req.readableEnded || body.destroy());
+  req.on("error", () => {});
+  return req.pipe(body);
+}
+
 function readHeaders({ rawHeaders }: Dispatcher.DispatchController): string[] {
   const raw = (rawHeaders as Buffer[]).map((part) => part.toString("latin1"));
   return filterHeaders(raw, (name) => !NOT_PASSED.has(name));
@@ -155,18 +185,27 @@ function readHeaders({ rawHeaders }: Dispatcher.DispatchController): string[] {
 
 /** What of a request's headers a function may see. */
 export function passedHeaders(req: IncomingMessage, hidesAuthorization: boolean): string[] {
+  const ofConnection = readNamed(req.headers.connection);
   const headers = filterHeaders(req.rawHeaders, (name) => {
     if (name === "authorization") return !hidesAuthorization;
-    return name !== "cookie" && !NOT_PASSED.has(name);
+    return name !== "cookie" && !NOT_PASSED.has(name) && !ofConnection.has(name);
   });
   const cookies = (req.headers.cookie ?? "").split(/; */).filter((each) => each && !CONSOLE_COOKIE.test(each));
   if (cookies.length > 0) headers.push("cookie", cookies.join("; "));
-  if (req.headers["x-forwarded-for"] === undefined) headers.push("x-forwarded-for", req.socket.remoteAddress ?? "");
+  if (req.headers[FORWARDED] === undefined) headers.push(FORWARDED, req.socket.remoteAddress ?? "");
   return headers;
 }
 
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+/** What a client's `Connection` says ends here too; whose request it is, it cannot take away. */
+function readNamed(connection = ""): Set<string> {
+  const named = new Set(connection.toLowerCase().split(/\s*,\s*/));
+  named.delete(FORWARDED);
+  named.delete("host");
+  return named;
 }
 
 function filterHeaders(raw: readonly string[], keeps: (name: string) => boolean): string[] {

@@ -24,6 +24,7 @@ export function explainRefusal(error: unknown): Answer {
   if (code === "invalid_repository" || code === "repository_refused") {
     return badRequest("repository field is not a valid github repository url", message);
   }
+  if (code === "invalid_request") return badRequest("ref field is not a branch, tag or commit", message);
   if (code === "project_conflict") return conflict(message);
   return { status: 500, json: { error: "Server Error", message, code, ...members } };
 }

@@ -4,9 +4,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import { FunctionsAway } from "@genserverless/shared/functions/functions-client.ts";
 import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
-import { ClusterError } from "@genserverless/shared/service/errors.ts";
+import { type InvokeParts, invoke, readInvocation } from "../functions/invoke.ts";
 import { type Project, type ProjectsReader, toFunctionPid } from "../functions/projects.ts";
-import { hasBody, passedHeaders, type Relay } from "../functions/relay.ts";
+import type { Relay } from "../functions/relay.ts";
 import { NO_FUNCTION, NO_PROJECT, unavailable } from "../functions/seed-answers.ts";
 import type { Input } from "../request/input.ts";
 import type { Answer } from "../respond.ts";
@@ -15,14 +15,10 @@ import { REFUSED_POST } from "./messaging.ts";
 import { withProject } from "./projects.ts";
 import { defineRoute, type Route } from "./route.ts";
 
-export interface FunctionsParts {
+export interface FunctionsParts extends InvokeParts {
   messenger: Messenger;
-  projects: ProjectsReader;
-  relay: Relay;
   /** Whether functions may be invoked without the api's token. */
   isOpen: boolean;
-  /** Whether the api has a token, which is no function's business. */
-  hasToken: boolean;
 }
 
 const CALL_TIMEOUT_MS = 60_000;
@@ -101,37 +97,12 @@ function invokeRoute(path: string, parts: FunctionsParts): Route {
     isRelayed: true,
     answers: {},
     problems: [],
-    handle: (input) => invoke(parts, input),
+    handle({ params, exchange: { req, res } }) {
+      const { project = "", function: name = "" } = params;
+      const { rest = "" } = readInvocation(req.url ?? "") ?? {};
+      return invoke(parts, { project, name, rest }, req, res);
+    },
   });
-}
-
-const INVOKED = /^\/invoke\/[^/?]+\/[^/?]+(.*)$/s;
-const NOT_THERE = new Set(["unknown_project", "unknown_build", "no_current", "unknown_function"]);
-
-async function invoke(parts: FunctionsParts, { params, exchange }: Input): Promise<Answer> {
-  const { project = "", function: name = "" } = params;
-  const { req, res } = exchange;
-  if (/websocket/i.test(req.headers.upgrade ?? "")) {
-    throw new ClusterError("upgrade_unsupported", "functions answer requests; they take no WebSocket");
-  }
-  const rest = INVOKED.exec(req.url ?? "")?.[1] ?? "";
-  const path = `/v1/run/${encodeURIComponent(project)}/current/${encodeURIComponent(name)}${rest}`;
-  const headers = passedHeaders(req, parts.hasToken && !parts.isOpen);
-  const relayed = { path, method: req.method ?? "GET", headers, hasBody: hasBody(req) };
-  const end = await orUnavailable(
-    parts.relay.pass(req, res, { ...relayed, isReplaced: (code) => NOT_THERE.has(code) }),
-  );
-  if (end.problem === undefined) return { status: end.status, isSent: true };
-  return end.problem === "unknown_function" ? NO_FUNCTION : explainMissing(parts, project);
-}
-
-async function explainMissing({ projects }: FunctionsParts, name: string): Promise<Answer> {
-  const project = await projects.read(name);
-  if (!project) return NO_PROJECT;
-  if (project.isBuilding || project.current) {
-    return { status: 503, json: { message: "project is being built" }, headers: { "retry-after": "1" } };
-  }
-  return { status: 503, json: { message: "project has no deployment whose build succeeded" } };
 }
 
 function logRoutes({ projects, relay }: FunctionsParts): Route[] {
@@ -139,9 +110,7 @@ function logRoutes({ projects, relay }: FunctionsParts): Route[] {
   const open = async ({ exchange: { req, res } }: Input, path: string, isReplaced: (code: string) => boolean) => {
     const after = req.headers["last-event-id"];
     const headers = typeof after === "string" ? ["last-event-id", after] : [];
-    return orUnavailable(
-      relay.pass(req, res, { path, method: "GET", headers, hasBody: false, goesOn: true, isReplaced }),
-    );
+    return orUnavailable(relay.pass(res, { path, method: "GET", headers, body: null, goesOn: true, isReplaced }));
   };
   return [
     defineRoute({
@@ -154,7 +123,8 @@ function logRoutes({ projects, relay }: FunctionsParts): Route[] {
       problems: ["functions_unavailable"],
       handle: (input) =>
         withFunction(projects, input.params, async (project, { name }) => {
-          const end = await open(input, `/v1/logs/${project.name}/${name}`, (code) => code === "unknown_project");
+          const path = `/v1/logs/${project.name}/${name}${queryOf(input)}`;
+          const end = await open(input, path, (code) => code === "unknown_project");
           return end.problem === undefined ? { status: end.status, isSent: true } : NO_PROJECT;
         }),
     }),
@@ -170,6 +140,12 @@ function logRoutes({ projects, relay }: FunctionsParts): Route[] {
         followBuild(projects, input, (path) => open(input, path, (code) => code.startsWith("unknown_"))),
     }),
   ];
+}
+
+/** `tail` and `follow`, for the functions service to read. */
+function queryOf({ exchange: { req } }: Input): string {
+  const [, query] = (req.url ?? "").split("?");
+  return query ? `?${query}` : "";
 }
 
 async function followBuild(

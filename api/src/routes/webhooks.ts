@@ -60,12 +60,8 @@ async function take({ messenger, projects, secret }: WebhookParts, { body, heade
   }
   const push = readPush(body, headers["x-github-event"] ?? headers["x-gitea-event"]);
   const meant = push ? (await projects.list()).filter((project) => isMeant(project, push)) : [];
-  const delivery = headers["x-github-delivery"] ?? headers["x-gitea-delivery"];
-  for (const { name } of meant) {
-    const isKey = typeof delivery === "string" && /^[\x21-\x7e]{1,64}$/.test(delivery);
-    const options = { delayMs: 0, ...(isKey && { idempotencyKey: `${delivery} ${name}` }) };
-    await messenger.cast(toProjectPid(name), "fetch", options);
-  }
+  // A delivery that somebody has repeated is to be fetched again: it may be that the first could not be built.
+  for (const { name } of meant) await messenger.cast(toProjectPid(name), "fetch", { delayMs: 0 });
   return { status: 202, json: { projects: meant.map(({ name }) => name) } };
 }
 
