@@ -89,7 +89,7 @@ async function compile(options: GoBuildOptions, go: GoToolchain): Promise<void> 
 /** Where they come from: the repository, or the proxy as go.sum names them. Throws `lock_file_missing`. */
 async function readDependencies(tree: string): Promise<"vendor" | "readonly" | undefined> {
   if (existsSync(join(tree, "vendor/modules.txt"))) return "vendor";
-  const requires = /^\s*require\b/m.test(await readFile(join(tree, "go.mod"), "utf8"));
+  const requires = /^[ \t]*require\b/m.test(await readFile(join(tree, "go.mod"), "utf8"));
   if (!requires) return undefined;
   if (existsSync(join(tree, "go.sum"))) return "readonly";
   throw new BuildFailure(

@@ -16,8 +16,9 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const KEYWORDS = `break case chan const continue default defer else fallthrough for func go goto if import interface map package
   range return select struct switch type var`;
 const TAKEN = new Set(["main", "init", "_", ...KEYWORDS.split(/\s+/)]);
-/** Blanks and comments, and then the clause. */
-const PACKAGE = /^(?:\uFEFF?(?:\s+|\/\/[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*)package\s+/;
+/** Blanks and comments come before the clause; one of them at a time, so that a long file takes no longer than it is. */
+const GAP = /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\//y;
+const CLAUSE = /(package\s+)[\p{L}_][\p{L}\p{Nd}_]*/uy;
 
 export interface GoSources {
   tree: string;
@@ -56,8 +57,11 @@ async function renamePackage(path: string, name: string): Promise<void> {
 
 /** Undefined where there is no package clause. */
 export function toMain(text: string): string | undefined {
-  const [head] = PACKAGE.exec(text) ?? [];
-  return head && head + text.slice(head.length).replace(/^[\p{L}_][\p{L}\p{Nd}_]*/u, "main");
+  let at = 0;
+  for (GAP.lastIndex = 0; GAP.test(text); GAP.lastIndex = at) at = GAP.lastIndex;
+  CLAUSE.lastIndex = at;
+  const [clause = "", keyword] = CLAUSE.exec(text) ?? [];
+  return keyword && `${text.slice(0, at)}${keyword}main${text.slice(at + clause.length)}`;
 }
 
 async function readModule(tree: string): Promise<string | undefined> {
@@ -66,7 +70,7 @@ async function readModule(tree: string): Promise<string | undefined> {
     throw new BuildFailure("package_broken", `go.mod: ${error.message}`);
   });
   if (text === undefined) return undefined;
-  const [, path] = /^\s*module\s+["`]?([A-Za-z0-9._~/-]+)["`]?\s*(?:\/\/.*)?$/m.exec(text) ?? [];
+  const [, path] = /^[ \t]*module[ \t]+["`]?([A-Za-z0-9._~/-]+)["`]?[ \t\r]*(?:\/\/.*)?$/m.exec(text) ?? [];
   if (path === undefined) throw new BuildFailure("package_broken", "go.mod: it names no module");
   return path;
 }

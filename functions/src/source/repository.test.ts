@@ -41,6 +41,7 @@ test("what is not allowed is refused, and tells nothing about the disk", async (
   assert.equal(await codeOf("https://github.com@evil.example/a/b"), "invalid_repository");
   assert.equal(await codeOf("http://github.com/a/b"), "invalid_repository");
   assert.equal(await codeOf("ssh://-oProxyCommand=x/a/b"), "invalid_repository");
+  assert.equal(await codeOf(`${"/".repeat(900_000)}x`), "invalid_repository");
   assert.equal(await codeOf("/etc"), "repository_refused");
   assert.equal(await codeOf("file:///etc"), "repository_refused");
   const within = { ...RULES, folders: ["/srv/git"] };

@@ -30,10 +30,10 @@ const SCP_LIKE = /^(?:([\w.-]+)@)([\w.-]+):(?!\/\/)(.+)$/;
 
 /** Throws `invalid_repository` and `repository_refused`. */
 export async function readRepository(given: unknown, rules: RepositoryRules): Promise<Repository> {
-  const text = typeof given === "string" ? given.trim().replace(/[\s/]+$/, "") : "";
+  const isShort = typeof given === "string" && given.length <= LONGEST;
+  const text = isShort ? given.trim().replace(/[\s/]+$/, "") : "";
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come
-  if (text === "" || text.length > LONGEST || /[\x00-\x20\x7f]/.test(text))
-    throw malformed("it is empty, too long, or has spaces");
+  if (text === "" || /[\x00-\x20\x7f]/.test(text)) throw malformed("it is empty, too long, or has spaces");
   if (text.startsWith("/")) return readLocal(text, rules);
   const scp = SCP_LIKE.exec(text);
   if (scp) return readRemote(new URL(`ssh://${scp[1]}@${scp[2]}/${scp[3]}`), rules);
