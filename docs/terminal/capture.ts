@@ -5,16 +5,20 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FunctionsCluster } from "../../test/functions/functions-cluster.ts";
+import { SEED } from "../../test/functions/git-repository.ts";
 import { Terminal } from "../../test/tools/terminal.ts";
-import { TestCluster } from "../../test/tools/test-cluster.ts";
 
 const FOLDER = import.meta.dirname;
 const ROOT = join(FOLDER, "../..");
 const SOON = { withinMs: 30_000 };
 const CHARTED_MS = 30_000;
 const ALICE = "accumulator/alice";
+const MODULES = "modules:test/modules:functions/modules";
 
-const cluster = new TestCluster({ apis: 2, workers: 2, sessionTtlMs: 6_000 });
+const withFunctions = new FunctionsCluster({ apis: 2, workers: 2, sessionTtlMs: 6_000, modulesDir: MODULES });
+await withFunctions.start();
+const { cluster } = withFunctions;
 const { client } = cluster;
 let isOver = false;
 
@@ -27,15 +31,24 @@ async function prepare(): Promise<void> {
   const now = Date.now();
   await client.cast("alarm/clock", { dueAts: [60_000, 600_000, 3_600_000].map((inMs) => now + inMs) });
   await client.request("POST", "/v1/processes/stack/s7/pause", {});
+  await deploy();
+}
+
+async function deploy(): Promise<void> {
+  const { project } = await withFunctions.deploy(withFunctions.makeRepository(SEED, "shop"));
+  for (let at = 0; at < 40; at++) await withFunctions.ask("GET", `/invoke/${project}/API`);
+  for (let at = 0; at < 3; at++) await withFunctions.ask("POST", `/ticks/${project}/Ticker`, {});
 }
 
 async function work(pid: string): Promise<void> {
   while (!isOver) await client.call(pid, { add: 1 });
 }
 
-/** A picture is the rows as they stand, without spaces at their ends. */
+/** A picture is the rows as they stand, without spaces at their ends, and without the place of a folder that is gone by then. */
 function keep(name: string, shown: string): void {
-  const rows = shown.split("\n").map((row) => row.trimEnd());
+  const rows = shown
+    .split("\n")
+    .map((row) => row.replace(/\S+\/alice\/shop$/, "https://github.com/alice/shop").trimEnd());
   writeFileSync(join(FOLDER, `${name}.txt`), `${rows.join("\n").trimEnd()}\n`);
   console.log(`${name}.txt`);
 }
@@ -60,6 +73,11 @@ async function takePictures(terminal: Terminal): Promise<void> {
   keep("dead-letters", await terminal.untilShows(/DEAD LETTERS/, SOON));
   await terminal.type("4");
   keep("log", await terminal.untilShows(/session\.registered/, SOON));
+  await terminal.type("6");
+  keep("functions", await terminal.untilShows(/Ticker +cron/, SOON));
+  await terminal.press("End");
+  await terminal.press("Enter");
+  keep("function", await terminal.untilShows(/completed[\s\S]*ticked at/, SOON));
   await cluster.workers[1]?.kill();
   await terminal.type("5");
   keep("events", await terminal.untilShows(/session\.evicted/, SOON));
@@ -75,7 +93,6 @@ async function takePictures(terminal: Terminal): Promise<void> {
   await cluster.untilReady();
 }
 
-await cluster.start();
 const terminal = new Terminal({
   command: [process.execPath, join(ROOT, "sysmon/src/main.ts")],
   env: {
@@ -97,5 +114,5 @@ try {
 } finally {
   isOver = true;
   await terminal.stop();
-  await cluster.stop();
+  await withFunctions.stop();
 }

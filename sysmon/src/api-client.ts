@@ -3,7 +3,7 @@
  * every caller – validation, idempotency, the token – holds for both skins too.
  */
 
-import { Agent, type Dispatcher } from "undici";
+import type { Agent, Dispatcher } from "undici";
 
 export interface ApiClientOptions {
   /** Where the API is, e.g. `http://127.0.0.1:8080`; what follows the host is dropped. */
@@ -37,12 +37,7 @@ const CONNECT_WITHIN_MS = 3_000;
 export class ApiClient {
   readonly #origin: string;
   readonly #headers: Record<string, string>;
-  readonly #agent = new Agent({
-    connect: { timeout: CONNECT_WITHIN_MS },
-    headersTimeout: HEADERS_WITHIN_MS,
-    bodyTimeout: 0,
-    pipelining: 1,
-  });
+  #agent: Promise<Agent> | undefined;
 
   constructor({ url, token }: ApiClientOptions) {
     this.#origin = new URL(url).origin;
@@ -68,7 +63,9 @@ export class ApiClient {
   ): Promise<Dispatcher.ResponseData> {
     const type = body === undefined ? {} : { "content-type": "application/json" };
     try {
-      return await this.#agent.request({
+      this.#agent ??= openAgent();
+      const agent = await this.#agent;
+      return await agent.request({
         origin: this.#origin,
         path,
         method,
@@ -83,8 +80,19 @@ export class ApiClient {
 
   /** Requests under way fail. */
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await (await this.#agent)?.destroy();
   }
+}
+
+/** Its package is loaded only now: a sysmon that nobody acts with boots faster without. */
+async function openAgent(): Promise<Agent> {
+  const { Agent } = await import("undici");
+  return new Agent({
+    connect: { timeout: CONNECT_WITHIN_MS },
+    headersTimeout: HEADERS_WITHIN_MS,
+    bodyTimeout: 0,
+    pipelining: 1,
+  });
 }
 
 function readBody(text: string): unknown {

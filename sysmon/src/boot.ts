@@ -12,17 +12,20 @@ import { createLog } from "@genserverless/shared/service/log.ts";
 import { ApiClient } from "./api-client.ts";
 import { watchCommits } from "./commit-feed.ts";
 import { readConfig } from "./config.ts";
+import { createFunctionEyes } from "./functions.ts";
 import { History } from "./history.ts";
 import { followLog } from "./log-follower.ts";
 import { createEyes } from "./terminal/eyes.ts";
 import { createSkin, isFullScreen } from "./terminal/skin.ts";
 import { Watch } from "./watch.ts";
-import { createConsole } from "./web/console.ts";
 
 const STDERR = 2;
 
-/** The skins come first: they have something to say while Redis is still awaited. */
-function createSysmon(env: Record<string, string | undefined>): Part {
+/**
+ * The skins come first: they have something to say while Redis is still awaited. Only those that are wanted are loaded: a
+ * sysmon boots faster without.
+ */
+async function createSysmon(env: Record<string, string | undefined>): Promise<Part> {
   const config = readConfig(env);
   const settings = readClusterSettings(env);
   // stdout is the picture's; and where the dashboard has the whole terminal, stderr too.
@@ -45,7 +48,8 @@ function createSysmon(env: Record<string, string | undefined>): Part {
   const history = new History({ watch });
   const logs = followLog(new LogFeed(link, keys));
   const api = new ApiClient({ url: config.apiUrl, token: config.apiToken });
-  const skin = createSkin({
+  const functions = createFunctionEyes(api);
+  const skin = await createSkin({
     env,
     watch,
     history,
@@ -53,11 +57,16 @@ function createSysmon(env: Record<string, string | undefined>): Part {
     logs,
     api,
     eyes: createEyes(snapshot, link, keys),
+    functions,
     watchCommits: (pid, onCommit) => watchCommits({ api, pid }, onCommit),
     onLeave: () => process.kill(process.pid, "SIGTERM"),
   });
+  const openConsole = async () => {
+    const { createConsole } = await import("./web/console.ts");
+    return createConsole({ ...node, config, env, watch, history, logs, api, functions, snapshot });
+  };
   return new Lifecycle([
-    ...(config.hasWeb ? [createConsole({ ...node, config, env, watch, history, logs, api, snapshot })] : []),
+    ...(config.hasWeb ? [await openConsole()] : []),
     history,
     { start: async () => {}, stop: () => api.close() },
     skin,
@@ -74,7 +83,7 @@ function report(error: unknown): void {
 }
 
 try {
-  await runUntilSignalled(createSysmon(process.env), report);
+  await runUntilSignalled(await createSysmon(process.env), report);
 } catch (error) {
   report(error);
   process.exitCode = 1;

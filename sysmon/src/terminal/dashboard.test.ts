@@ -94,14 +94,16 @@ test("calls a process, pauses it once asked, and says what came of it", async (t
 test("fits any window: 80×24, 20×5, 120×40 and back", async (t) => {
   const terminal = await openDashboard(t);
   await terminal.untilShows(/worker@worker-1/, SOON);
-  for (const tab of ["1", "2", "3", "4", "5", "?"]) {
+  for (const tab of ["1", "2", "3", "4", "5", "6", "?"]) {
     await terminal.type(tab);
     await terminal.resize(20, 5);
-    await terminal.untilShows(/^ genserverless[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*\n1-5 tabs/);
+    await terminal.untilShows(/^ genserverless[^\n]*\n[^\n]*\n[^\n]*\n[^\n]*\n1-6 tabs/);
     await terminal.resize(120, 40);
     await terminal.untilShows(/^ genserverless[^\n]*Z\n 1 nodes {3}2 processes/);
   }
   await terminal.resize(80, 24);
+  await terminal.type("6");
+  await terminal.untilShows(/^503 functions_unavailable this cluster runs no functions.*\n\n/m);
   await terminal.type("1");
   await terminal.untilShows(/worker@worker-1/);
 });

@@ -11,21 +11,25 @@ import type { ReadStream, WriteStream } from "node:tty";
 import { parsePid } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { isClusterEvent } from "../cluster-events.ts";
+import type { FunctionEyes } from "../functions.ts";
 import type { History } from "../history.ts";
 import type { LogSource } from "../log-source.ts";
 import { bodyRows, viewFrame } from "../view/frame.ts";
+import { countLogRows } from "../view/function-view.ts";
 import { describeHelp } from "../view/help-view.ts";
 import { type Model, type Notice, TABS, type Tab } from "../view/model.ts";
 import { describeProcess } from "../view/process-view.ts";
 import { PROCESSES_HEAD_ROWS } from "../view/processes-view.ts";
 import type { Picture, Watch } from "../watch.ts";
+import { Acts } from "./acts.ts";
 import { DEEDS, type Desk } from "./deeds.ts";
 import type { Eyes } from "./eyes.ts";
+import { FunctionBrowser } from "./function-browser.ts";
 import type { Ink } from "./ink.ts";
 import { Inspector, type WatchCommits } from "./inspector.ts";
-import { type Act, type BoundKey, type Deed, findKey, KEYS } from "./keys.ts";
+import { type Act, type BoundKey, type Deed, type FunctionAct, findKey, KEYS } from "./keys.ts";
 import { LogPane } from "./log-pane.ts";
-import { type Api, operate } from "./operator.ts";
+import type { Api } from "./operator.ts";
 import { ProcessBrowser } from "./process-browser.ts";
 import { Prompt } from "./prompt.ts";
 import { Screen } from "./screen.ts";
@@ -34,6 +38,7 @@ export interface DashboardOptions {
   watch: Pick<Watch, "look">;
   history: Pick<History, "beats">;
   eyes: Eyes;
+  functions: FunctionEyes;
   api: Api;
   logs: LogSource;
   watchCommits: WatchCommits;
@@ -46,12 +51,16 @@ export interface DashboardOptions {
 
 const NOTICE_MS = 8_000;
 const KEPT_LOG = 1_000;
+/** Drawn also between two beats. */
+const LIVE_TABS: readonly Tab[] = ["log", "events", "functions"];
 
 export class Dashboard implements Part {
   readonly #options: DashboardOptions;
   readonly #screen: Screen;
   readonly #browser: ProcessBrowser;
   readonly #inspector: Inspector;
+  readonly #functions: FunctionBrowser;
+  readonly #acts: Acts;
   readonly #log = new LogPane();
   readonly #events = new LogPane();
   #tab: Tab = "nodes";
@@ -69,7 +78,16 @@ export class Dashboard implements Part {
     this.#options = options;
     this.#browser = new ProcessBrowser(options.eyes);
     this.#inspector = new Inspector(options.eyes, options.watchCommits);
-    const { input, output, ink, onLeave } = options;
+    this.#functions = new FunctionBrowser(options.functions, () => this.#planDraw());
+    const { api, input, output, ink, onLeave } = options;
+    this.#acts = new Acts({
+      api,
+      ask: (prompt) => {
+        this.#prompt = prompt;
+      },
+      tell: (notice) => this.#tell(notice),
+      onDone: () => this.#loadTab(),
+    });
     this.#screen = new Screen({
       input,
       output,
@@ -98,6 +116,7 @@ export class Dashboard implements Part {
     this.#timer = undefined;
     this.#unsubscribe?.();
     this.#inspector.close();
+    this.#functions.close();
     this.#screen.close();
   }
 
@@ -111,9 +130,11 @@ export class Dashboard implements Part {
   async #loadTab(): Promise<void> {
     const tab = this.#tab;
     if (tab !== "process") this.#inspector.close();
+    if (tab !== "functions") this.#functions.close();
     if (this.#picture.away || !this.#timer) return;
     if (tab === "processes") await this.#browser.load(this.#room - PROCESSES_HEAD_ROWS, this.#picture.view);
     if (tab === "process") await this.#inspector.load();
+    if (tab === "functions") await this.#functions.load();
     this.#draw();
   }
 
@@ -133,6 +154,7 @@ export class Dashboard implements Part {
       process: this.#inspector.model,
       log: this.#log.model,
       events: this.#events.model,
+      functions: this.#functions.model,
       nodesTop: this.#nodesTop,
       isHelpShown: this.#helpTop !== undefined,
       helpTop: this.#helpTop ?? 0,
@@ -143,7 +165,7 @@ export class Dashboard implements Part {
 
   /** Many log entries make one drawing. */
   #planDraw(): void {
-    if (this.#isDrawPlanned || (this.#tab !== "log" && this.#tab !== "events")) return;
+    if (this.#isDrawPlanned || !LIVE_TABS.includes(this.#tab)) return;
     this.#isDrawPlanned = true;
     setTimeout(() => {
       this.#isDrawPlanned = false;
@@ -177,7 +199,8 @@ export class Dashboard implements Part {
   #do(key: BoundKey): void {
     this.#notice = undefined;
     const { does } = key;
-    if (does in DEEDS) DEEDS[does as Exclude<Deed, Act>](this.#desk);
+    if (does in DEEDS) DEEDS[does as Exclude<Deed, Act | FunctionAct>](this.#desk);
+    else if (does === "tick" || does === "rollback") this.#acts.onFunction(does, this.#functions.chosen, key.asks);
     else this.#act(does as Act, key);
   }
 
@@ -192,7 +215,11 @@ export class Dashboard implements Part {
     turnTab: (by) => this.#openTab(TABS[(TABS.indexOf(this.#tab) + by + TABS.length) % TABS.length] ?? "nodes"),
     move: (by) => this.#move(by),
     movePage: (by) => this.#move(by * Math.max(1, this.#room - PROCESSES_HEAD_ROWS)),
-    openChosen: () => this.#openPid(this.#browser.chosenPid ?? ""),
+    openChosen: () => {
+      if (this.#tab === "functions") this.#turnFunctions((functions) => functions.open());
+      else this.#openPid(this.#browser.chosenPid ?? "");
+    },
+    goBack: () => this.#turnFunctions((functions) => functions.goBack()),
     askPid: () => this.#ask("pid", "", (pid) => this.#openPid(pid.trim())),
     askFilter: () => this.#askFilter(),
     browse: (change) => {
@@ -216,6 +243,11 @@ export class Dashboard implements Part {
     } else if (text) this.#tell({ text: `a pid is module/key, not ${text}`, isBad: true });
   }
 
+  #turnFunctions(turn: (functions: FunctionBrowser) => void): void {
+    turn(this.#functions);
+    void this.#loadTab();
+  }
+
   #move(by: number): void {
     const room = this.#room;
     const { columns } = this.#screen;
@@ -229,6 +261,9 @@ export class Dashboard implements Part {
     else if (this.#tab === "process") {
       const rows = describeProcess(this.#inspector.model, Date.now(), columns).length;
       this.#inspector.move(by, rows, room);
+    } else if (this.#tab === "functions") {
+      const { page } = this.#functions.model;
+      this.#functions.move(by, page ? countLogRows(page, room) : room);
     } else this.#desk.log((pane) => pane.move(by, room - 1));
   }
 
@@ -252,23 +287,7 @@ export class Dashboard implements Part {
   }
 
   #act(act: Act, { asks }: BoundKey): void {
-    const pid = this.#tab === "process" ? this.#inspector.pid : this.#browser.chosenPid;
-    if (act === "start") this.#ask("start which pid", "", (text) => this.#askArguments(text.trim()));
-    else if (!pid) this.#tell({ text: "no process is chosen", isBad: true });
-    else if (act === "call" || act === "cast" || act === "info")
-      this.#ask(`${act} ${pid}, JSON`, "", (text) => void this.#operate(act, pid, text));
-    else if (asks) this.#prompt = Prompt.forYes(asks.replace("{pid}", pid), () => void this.#operate(act, pid));
-    else void this.#operate(act, pid);
-  }
-
-  #askArguments(pid: string): void {
-    if (pid) this.#ask(`start ${pid}, arguments as JSON`, "", (text) => void this.#operate("start", pid, text));
-  }
-
-  async #operate(act: Act, pid: string, value?: string): Promise<void> {
-    this.#tell({ text: `${act} ${pid} …`, isBad: false });
-    this.#tell(await operate(this.#options.api, act, pid, value));
-    await this.#loadTab();
+    this.#acts.onProcess(act, this.#tab === "process" ? this.#inspector.pid : this.#browser.chosenPid, asks);
   }
 
   #tell(notice: Notice): void {

@@ -1,7 +1,7 @@
-/** What each key does that is no act on a process: one line for each deed of the table of keys. */
+/** What each key does that is no act on a process or a function: one line for each deed of the table of keys. */
 
 import type { Tab } from "../view/model.ts";
-import type { Act, Deed } from "./keys.ts";
+import type { Act, Deed, FunctionAct } from "./keys.ts";
 import type { LogPane } from "./log-pane.ts";
 import type { ProcessBrowser } from "./process-browser.ts";
 
@@ -17,13 +17,14 @@ export interface Desk {
   move(by: number): void;
   movePage(by: number): void;
   openChosen(): void;
+  goBack(): void;
   askPid(): void;
   askFilter(): void;
   browse(change: (browser: ProcessBrowser) => void): void;
   log(change: (pane: LogPane) => void): void;
 }
 
-export const DEEDS: Record<Exclude<Deed, Act>, (desk: Desk) => void> = {
+export const DEEDS: Record<Exclude<Deed, Act | FunctionAct>, (desk: Desk) => void> = {
   quit: (desk) => desk.leave(),
   help: (desk) => desk.toggleHelp(),
   redraw: (desk) => desk.redraw(),
@@ -32,6 +33,7 @@ export const DEEDS: Record<Exclude<Deed, Act>, (desk: Desk) => void> = {
   process: (desk) => desk.openTab("process"),
   log: (desk) => desk.openTab("log"),
   events: (desk) => desk.openTab("events"),
+  functions: (desk) => desk.openTab("functions"),
   nextTab: (desk) => desk.turnTab(1),
   previousTab: (desk) => desk.turnTab(-1),
   up: (desk) => desk.move(-1),
@@ -41,6 +43,7 @@ export const DEEDS: Record<Exclude<Deed, Act>, (desk: Desk) => void> = {
   first: (desk) => desk.move(-FAR),
   last: (desk) => desk.move(FAR),
   open: (desk) => desk.openChosen(),
+  back: (desk) => desk.goBack(),
   openPid: (desk) => desk.askPid(),
   filter: (desk) => desk.askFilter(),
   sort: (desk) => desk.browse((browser) => browser.nextSort()),

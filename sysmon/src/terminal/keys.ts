@@ -11,6 +11,7 @@ export type Deed =
   | "process"
   | "log"
   | "events"
+  | "functions"
   | "nextTab"
   | "previousTab"
   | "up"
@@ -20,6 +21,7 @@ export type Deed =
   | "first"
   | "last"
   | "open"
+  | "back"
   | "openPid"
   | "filter"
   | "sort"
@@ -28,7 +30,8 @@ export type Deed =
   | "previousPage"
   | "level"
   | "hold"
-  | Act;
+  | Act
+  | FunctionAct;
 
 /** What is done to the chosen process, through the API. */
 export type Act =
@@ -45,6 +48,9 @@ export type Act =
   | "stop"
   | "kill";
 
+/** What is done to the chosen function, or its project. */
+export type FunctionAct = "tick" | "rollback";
+
 /** Its names are as `nameKey` gives them. */
 export interface BoundKey extends Key {
   does: Deed;
@@ -53,6 +59,7 @@ export interface BoundKey extends Key {
 const LISTS: readonly Tab[] = ["processes"];
 const ONE: readonly Tab[] = ["processes", "process"];
 const LOGS: readonly Tab[] = ["log", "events"];
+const FUNCTIONS: readonly Tab[] = ["functions"];
 
 export const KEYS: readonly BoundKey[] = [
   { keys: ["q", "C-c"], does: "quit", help: "quit", isHinted: true },
@@ -62,6 +69,7 @@ export const KEYS: readonly BoundKey[] = [
   { keys: ["3"], does: "process", help: "process" },
   { keys: ["4"], does: "log", help: "log" },
   { keys: ["5"], does: "events", help: "events" },
+  { keys: ["6"], does: "functions", help: "functions" },
   { keys: ["tab", "right"], does: "nextTab", help: "next tab" },
   { keys: ["S-tab", "left"], does: "previousTab", help: "previous tab" },
   { keys: ["up", "k"], does: "up", help: "up" },
@@ -71,7 +79,8 @@ export const KEYS: readonly BoundKey[] = [
   { keys: ["home", "g"], does: "first", help: "to the top" },
   { keys: ["end", "G"], does: "last", help: "to the end" },
   { keys: ["C-l"], does: "redraw", help: "draw anew" },
-  { keys: ["enter"], does: "open", help: "look into it", on: LISTS, isHinted: true },
+  { keys: ["enter"], does: "open", help: "look into it", on: [...LISTS, ...FUNCTIONS], isHinted: true },
+  { keys: ["escape"], does: "back", help: "back", on: FUNCTIONS, isHinted: true },
   { keys: ["o"], does: "openPid", help: "look into a pid", on: ONE },
   { keys: ["/"], does: "filter", help: "filter", on: ["processes", "log", "events"], isHinted: true },
   { keys: ["s"], does: "sort", help: "sort this page", on: LISTS, isHinted: true },
@@ -92,6 +101,8 @@ export const KEYS: readonly BoundKey[] = [
   { keys: ["D"], does: "drop", help: "drop dead letters", on: ONE, asks: "Drop all dead letters of {pid}?" },
   { keys: ["X"], does: "stop", help: "stop", on: ONE, asks: "Stop {pid}?" },
   { keys: ["K"], does: "kill", help: "kill", on: ONE, asks: "Kill {pid} without terminate?" },
+  { keys: ["t"], does: "tick", help: "run a function now", on: FUNCTIONS, isHinted: true },
+  { keys: ["B"], does: "rollback", help: "roll its project back", on: FUNCTIONS, asks: "Roll {project} back?" },
 ];
 
 export function findKey(name: string, tab: Tab): BoundKey | undefined {

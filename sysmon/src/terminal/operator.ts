@@ -1,9 +1,9 @@
-/** Does what a person asks of a process, through the cluster's HTTP API, and says in one line how it went. */
+/** Does what a person asks of a process or a function, through the cluster's HTTP API, and says in one line how it went. */
 
 import { type Pid, parsePid, splitPid } from "@genserverless/shared/process/pid.ts";
 import { parseMessage } from "@genserverless/shared/text/message.ts";
 import type { Notice } from "../view/model.ts";
-import type { Act } from "./keys.ts";
+import type { Act, FunctionAct } from "./keys.ts";
 
 /** The cluster's API. It resolves whatever the status, and throws where no answer came. */
 export interface Api {
@@ -16,12 +16,23 @@ const MOST_CHARACTERS = 300;
 export async function operate(api: Api, act: Act, typedPid: string, value?: string): Promise<Notice> {
   const pid = parsePid(typedPid);
   if (!pid) return { text: `a pid is module/key, not ${typedPid}`, isBad: true };
+  return await tellHow(`${act} ${pid}`, () => request(api, act, pid, value));
+}
+
+/** `tick` runs the function now, `rollback` gives its project the deployment before the current one. */
+export function operateFunction(api: Api, act: FunctionAct, project: string, name: string): Promise<Notice> {
+  if (act === "tick")
+    return tellHow(`run ${project}/${name}`, () => api.request("POST", `/ticks/${project}/${name}`, {}));
+  return tellHow(`roll back ${project}`, () => api.request("POST", `/api/projects/${project}/rollback`, {}));
+}
+
+async function tellHow(what: string, ask: () => ReturnType<Api["request"]>): Promise<Notice> {
   try {
-    const { status, body } = await request(api, act, pid, value);
+    const { status, body } = await ask();
     const isBad = status >= 400;
-    return { text: `${act} ${pid}: ${isBad ? describeProblem(status, body) : describeAnswer(body)}`, isBad };
+    return { text: `${what}: ${isBad ? describeProblem(status, body) : describeAnswer(body)}`, isBad };
   } catch (error) {
-    return { text: `${act} ${pid}: ${(error as Error).message}`, isBad: true };
+    return { text: `${what}: ${(error as Error).message}`, isBad: true };
   }
 }
 
@@ -53,7 +64,8 @@ function describeAnswer(body: unknown): string {
   return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
 }
 
-function describeProblem(status: number, body: unknown): string {
-  const { code, detail, title } = (body ?? {}) as { code?: string; detail?: string; title?: string };
-  return `${status} ${code ?? ""} ${detail ?? title ?? ""}`.trim();
+/** In one line. */
+export function describeProblem(status: number, body: unknown): string {
+  const { code, detail, message, title } = (body ?? {}) as Record<string, string | undefined>;
+  return [status, code, detail ?? message ?? title].filter((word) => word !== undefined).join(" ");
 }

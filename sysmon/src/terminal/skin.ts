@@ -3,10 +3,10 @@
 import type { ReadStream, WriteStream } from "node:tty";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
+import type { FunctionEyes } from "../functions.ts";
 import type { History } from "../history.ts";
 import type { LogSource } from "../log-source.ts";
 import type { Watch } from "../watch.ts";
-import { Dashboard } from "./dashboard.ts";
 import type { Eyes } from "./eyes.ts";
 import { chooseInk } from "./ink.ts";
 import type { WatchCommits } from "./inspector.ts";
@@ -21,6 +21,7 @@ export interface SkinOptions {
   history: History;
   events: Events;
   eyes: Eyes;
+  functions: FunctionEyes;
   api: Api;
   logs: LogSource;
   watchCommits: WatchCommits;
@@ -33,12 +34,13 @@ export function isFullScreen(env: Environment): boolean {
   return process.stdin.isTTY && process.stdout.isTTY && !isDumb(env);
 }
 
-export function createSkin(options: SkinOptions): Part {
+export async function createSkin(options: SkinOptions): Promise<Part> {
   const { env, watch, events } = options;
   if (!isFullScreen(env)) {
     const output = process.stdout;
     return new Printer({ watch, output, events, redraws: output.isTTY && !isDumb(env) });
   }
+  const { Dashboard } = await import("./dashboard.ts");
   const input: ReadStream = process.stdin;
   const output: WriteStream = process.stdout;
   return new Dashboard({ ...options, input, output, ink: chooseInk(env) });

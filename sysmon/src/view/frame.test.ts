@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { countColumns } from "@genserverless/shared/text/printable.ts";
 import fc from "fast-check";
+import type { LogLine } from "../functions.ts";
 import { KEYS } from "../terminal/keys.ts";
 import { viewFrame } from "./frame.ts";
 import { outlineJson } from "./json-outline.ts";
 import { textOf } from "./line.ts";
 import { type Model, TABS } from "./model.ts";
 import { clusterView, nodeView } from "./sample.test-support.ts";
+import { cronView, functionsView, projectView } from "./sample-functions.test-support.ts";
 import { logEntry, model, processView } from "./sample-model.test-support.ts";
 
 function show(shown: Model, width = 80, height = 24): string[] {
@@ -45,15 +47,27 @@ function hostileModel(tab: Model["tab"], text: string): Model {
     },
     log,
     events: log,
+    functions: hostileFunctions(text),
   };
+}
+
+/** One open where the text is long, so that both are seen. */
+function hostileFunctions(text: string): Model["functions"] {
+  const run = { id: text, dueAt: text, status: text, error: text };
+  const view = cronView({ project: text, name: text, schedule: text, timezone: text, commit: text, runs: [run] });
+  const project = projectView({ name: text, repository: text, commit: text, functions: [view, view] });
+  const line: LogLine = { at: 0, commit: text, sandbox: 1, stream: "stdout", text };
+  const page = { project: text, name: text, view, lines: [line], back: 0, error: text };
+  const isOpen = text.length > HOSTILE.length + 3;
+  return { view: functionsView([project]), chosen: 1, page: isOpen ? page : undefined, error: text };
 }
 
 test("the head says how the cluster is, the tabs which one is open, the last row which keys there are", () => {
   const lines = show(model());
   assert.equal(lines.length, 24);
   assert.match(lines[0] ?? "", /^ genserverless {2}1 nodes {2}Redis 7\.0\.15, 3\.3 MiB of 256 MiB used +12:00:00Z$/);
-  assert.equal(lines[1]?.trim(), "1 nodes   2 processes   3 process   4 log   5 events");
-  assert.match(lines[23] ?? "", /^1-5 tabs {2}q quit {2}\? help/);
+  assert.equal(lines[1]?.trim(), "1 nodes   2 processes   3 process   4 log   5 events   6 functions");
+  assert.match(lines[23] ?? "", /^1-6 tabs {2}q quit {2}\? help/);
 });
 
 test("whatever is shown, in a window of any size, there are as many rows as it has and none is wider", () => {
@@ -95,6 +109,7 @@ test("while Redis is away the last picture stays, quiet, and the head says how o
 test("20 columns and 5 rows show the head, the tabs, a process and the keys", () => {
   const lines = show(model({ tab: "processes" }), 20, 5);
   assert.equal(lines.length, 5);
+  assert.match(lines[1] ?? "", /^ 1 .* 6$/);
   assert.match(lines[2] ?? "", /^accumulator\/alice/);
 });
 

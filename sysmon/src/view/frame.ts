@@ -1,6 +1,7 @@
 /** The whole window: a head, the tabs, the open tab's body, and a row for hints, questions and answers. */
 
 import { countColumns, crop, cropStart, toPrintable } from "@genserverless/shared/text/printable.ts";
+import { viewFunctions } from "./functions-view.ts";
 import { describeHelp, describeHints } from "./help-view.ts";
 import { cropLine, fillLine, type Line, line, type Span, scroll, span, spread, tint } from "./line.ts";
 import { viewLog } from "./log-view.ts";
@@ -15,7 +16,7 @@ const FRAME_ROWS = 3;
 /** What is left of the row to type in, where the question is long. */
 const TYPING_COLUMNS = 16;
 /** Narrower than this, tabs show their numbers only. */
-const TAB_NAMES_COLUMNS = 48;
+const TAB_NAMES_COLUMNS = 64;
 
 const VIEWS: Record<Tab, (model: Model, width: number, height: number) => Line[]> = {
   nodes: viewNodes,
@@ -23,6 +24,7 @@ const VIEWS: Record<Tab, (model: Model, width: number, height: number) => Line[]
   process: viewProcess,
   log: ({ log }, width, height) => viewLog(log, width, height),
   events: ({ events }, width, height) => viewLog(events, width, height),
+  functions: viewFunctions,
 };
 
 export function bodyRows(height: number): number {
@@ -62,8 +64,9 @@ function viewHead({ picture, nowMs }: Model, width: number): Line {
 
 function viewTabs(open: Tab, width: number): Line {
   return TABS.flatMap((tab, index): Span[] => {
-    const name = width < TAB_NAMES_COLUMNS ? `${index + 1}` : `${index + 1} ${tab}`;
-    return [span(` ${name} `, tab === open ? "chosen" : "quiet"), span(" ")];
+    const tone = tab === open ? "chosen" : "quiet";
+    if (width < TAB_NAMES_COLUMNS) return [span(` ${index + 1} `, tone)];
+    return [span(` ${index + 1} ${tab} `, tone), span(" ")];
   });
 }
 

@@ -2,11 +2,12 @@
 
 import type { DeadLetter, MailboxPeek, ProcessView } from "@genserverless/shared/inspect/views.ts";
 import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
+import type { FunctionsView, FunctionView, LogLine } from "../functions.ts";
 import type { Beat } from "../history.ts";
 import type { Picture } from "../watch.ts";
 import type { Outline } from "./json-outline.ts";
 
-export const TABS = ["nodes", "processes", "process", "log", "events"] as const;
+export const TABS = ["nodes", "processes", "process", "log", "events", "functions"] as const;
 export type Tab = (typeof TABS)[number];
 
 /** A key, or several that do the same, as the help tells it. */
@@ -17,7 +18,7 @@ export interface Key {
   on?: readonly Tab[];
   /** Shown in the last row. */
   isHinted?: boolean;
-  /** Destructive: what is asked before. `{pid}` is the chosen process. */
+  /** Destructive: what is asked before. `{pid}` is the chosen process, `{project}` the chosen function's. */
   asks?: string;
 }
 
@@ -31,6 +32,7 @@ export interface Model {
   process: ProcessModel;
   log: LogModel;
   events: LogModel;
+  functions: FunctionsModel;
   /** First row shown of the nodes tab. */
   nodesTop: number;
   isHelpShown: boolean;
@@ -111,4 +113,25 @@ export interface LogModel {
   isHeld: boolean;
   /** Rows scrolled back from the end. */
   back: number;
+}
+
+export interface FunctionsModel {
+  /** Absent until it could be read. */
+  view: FunctionsView | undefined;
+  /** Which function, counted through all projects; -1 where there is none. */
+  chosen: number;
+  /** The function that one looks into. */
+  page: FunctionPageModel | undefined;
+  error: string | undefined;
+}
+
+export interface FunctionPageModel {
+  project: string;
+  name: string;
+  view: FunctionView | undefined;
+  /** The oldest first. */
+  lines: readonly LogLine[];
+  /** Lines scrolled back from the end of the log. */
+  back: number;
+  error: string | undefined;
 }

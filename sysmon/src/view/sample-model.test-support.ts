@@ -5,6 +5,7 @@ import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { outlineJson } from "./json-outline.ts";
 import type { Model } from "./model.ts";
 import { clusterView, SAMPLE_NOW_MS } from "./sample.test-support.ts";
+import { functionsView } from "./sample-functions.test-support.ts";
 
 export function processView(process: Partial<ProcessView> = {}): ProcessView {
   return {
@@ -68,6 +69,7 @@ export function model(changes: Partial<Model> = {}): Model {
     },
     log,
     events: log,
+    functions: { view: functionsView(), chosen: 0, page: undefined, error: undefined },
     nodesTop: 0,
     isHelpShown: false,
     helpTop: 0,

@@ -14,6 +14,7 @@ import type { LogSource } from "../log-source.ts";
 import { createClusterMetrics } from "../metrics.ts";
 import type { Watch } from "../watch.ts";
 import type { Access } from "./access.ts";
+import { type FunctionParts, functionRoutes } from "./function-routes.ts";
 import { hidePids, Live } from "./live.ts";
 import { logRoutes } from "./log-routes.ts";
 import { answerProblem, Problem } from "./problems.ts";
@@ -27,6 +28,7 @@ export interface AppOptions extends ProcessParts {
   history: Pick<History, "beats">;
   logs: LogSource;
   api: ApiClient;
+  functions: FunctionParts;
   access: Access;
   /** Names with a dot under which it may be called. */
   allowedHosts?: readonly string[];
@@ -49,7 +51,7 @@ const SECURITY_HEADERS = {
 };
 
 export function createApp(options: AppOptions): Express {
-  const { access, allowedHosts, api, events, logs, servedBy } = options;
+  const { access, allowedHosts, api, events, functions, logs, servedBy } = options;
   const app = express().disable("x-powered-by").disable("etag");
   app.use((_request, response, next) => {
     response.set(SECURITY_HEADERS).set("x-served-by", servedBy);
@@ -61,7 +63,7 @@ export function createApp(options: AppOptions): Express {
   app.use(refuseForeign(allowedHosts));
   app.get("/metrics", showMetrics(options));
   app.use("/api", sessionRoutes(access), refuseWriting, countRoutes(options));
-  app.use("/api", access.require("read"), processRoutes(options), logRoutes(logs, access));
+  app.use("/api", access.require("read"), processRoutes(options), functionRoutes(functions), logRoutes(logs, access));
   app.use("/cluster", access.byMethod, proxyRoutes(api, access));
   app.use(refuseWriting, express.static(PUBLIC_DIR, { cacheControl: false, setHeaders: keepFresh, redirect: false }));
   app.use(() => {

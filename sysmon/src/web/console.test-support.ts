@@ -8,6 +8,7 @@ import type { ClusterView, ProcessView } from "@genserverless/shared/inspect/vie
 import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
 import { Events } from "@genserverless/shared/service/events.ts";
 import { ApiClient } from "../api-client.ts";
+import { createFunctionEyes } from "../functions.ts";
 import { History } from "../history.ts";
 import type { LogSource } from "../log-source.ts";
 import { clusterView } from "../view/sample.test-support.ts";
@@ -63,6 +64,7 @@ export async function serveConsole(t: TestContext, options: ServeOptions = {}): 
     history,
     logs: options.logs ?? { subscribe: () => () => {} },
     api,
+    functions: createFunctionEyes(api),
     access,
     ...(options.allowedHosts && { allowedHosts: options.allowedHosts }),
     events,

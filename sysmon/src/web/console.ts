@@ -8,6 +8,7 @@ import type { Events } from "@genserverless/shared/service/events.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { ApiClient } from "../api-client.ts";
 import type { Config } from "../config.ts";
+import type { FunctionEyes } from "../functions.ts";
 import type { History } from "../history.ts";
 import type { LogSource } from "../log-source.ts";
 import type { Watch } from "../watch.ts";
@@ -23,6 +24,7 @@ export interface ConsoleOptions {
   history: History;
   logs: LogSource;
   api: ApiClient;
+  functions: FunctionEyes;
   snapshot: Snapshot;
   link: RedisLink;
   keys: Keys;
@@ -32,7 +34,7 @@ export interface ConsoleOptions {
 }
 
 export function createConsole(options: ConsoleOptions): Part {
-  const { config, env, watch, history, logs, api, snapshot, link, keys, events, name } = options;
+  const { config, env, watch, history, logs, api, functions, snapshot, link, keys, events, name } = options;
   const tokens = readTokens(env);
   const access = new Access({ tokens, hasOpenCounts: config.hasOpenCounts });
   const app = createApp({
@@ -40,6 +42,7 @@ export function createConsole(options: ConsoleOptions): Part {
     history,
     logs,
     api,
+    functions,
     access,
     allowedHosts: config.allowedHosts,
     events,

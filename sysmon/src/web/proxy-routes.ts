@@ -11,8 +11,9 @@ import express, { type Request, type Response, Router } from "express";
 import { ApiAway, type ApiClient } from "../api-client.ts";
 import type { Access } from "./access.ts";
 import { Problem } from "./problems.ts";
+import { textOf } from "./query.ts";
 
-/** `:part` is a part of a pid, `:id` the id of a message. */
+/** `:part` is a part of a pid, or the name of a project or a function, `:id` the id of a message. */
 const PROCESS = "/v1/processes/:part/:part";
 const ACTS = ["call", "cast", "info", "stop", "pause", "resume", "unquarantine", "kill", "mailbox/skip"];
 const PASSED = [
@@ -28,10 +29,15 @@ const PASSED = [
   `POST ${PROCESS}/dead-letters/:id/retry`,
   `DELETE ${PROCESS}/dead-letters`,
   `DELETE ${PROCESS}/dead-letters/:id`,
+  "POST /api/projects/:part/rollback",
+  "POST /ticks/:part/:part",
+  "GET /logs/:part/:part",
 ].map((route) => route.split("/"));
 
 const REQUEST_HEADERS = ["idempotency-key", "if-none-match", "last-event-id"];
 const RESPONSE_HEADERS = ["content-type", "etag", "retry-after", "location"];
+/** Where a browser's script that begins a stream anew says what it has seen: it cannot set the header. */
+const LAST_ID = "lastEventId";
 const MOST_BYTES = 1024 * 1024;
 /** How often a stream that goes on is asked whether its reader still may read. */
 const RECHECK_MS = 5_000;
@@ -52,8 +58,9 @@ function readPath({ method, url }: Request): string | undefined {
   const segments = path.split("/");
   const given = [`${method} ${segments[0]}`, ...segments.slice(1)];
   if (!PASSED.some((route) => isLike(given, route))) return undefined;
-  const asked = new URLSearchParams(query).toString();
-  return `${segments.join("/")}${asked && `?${asked}`}`;
+  const asked = new URLSearchParams(query);
+  asked.delete(LAST_ID);
+  return `${segments.join("/")}${asked.size > 0 ? `?${asked}` : ""}`;
 }
 
 function isLike(given: readonly string[], route: readonly string[]): boolean {
@@ -98,7 +105,8 @@ async function passOn(
 
 async function ask(api: ApiClient, path: string, request: Request, signal: AbortSignal) {
   const { method } = request;
-  const headers: Record<string, string> = {};
+  const lastId = textOf(request.query[LAST_ID]);
+  const headers: Record<string, string> = lastId === undefined ? {} : { "last-event-id": lastId };
   for (const name of REQUEST_HEADERS) {
     const value = request.get(name);
     if (value !== undefined) headers[name] = value;

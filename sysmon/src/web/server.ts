@@ -3,9 +3,10 @@
  * but waits no longer than `stopWithinMs` for a client that does not take them.
  */
 
-import { createServer, type RequestListener, type Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Events } from "@genserverless/shared/service/events.ts";
+import { http } from "@genserverless/shared/service/http.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { listen } from "@genserverless/shared/service/listen.ts";
 
@@ -38,7 +39,7 @@ export class WebServer implements Part {
 
   async start(): Promise<void> {
     if (this.#server) return;
-    const server = createServer(this.#options.app);
+    const server = http.createServer(this.#options.app);
     server.maxConnections = this.#options.mostConnections ?? 2_048;
     this.#server = server;
     const { host, port, events } = this.#options;

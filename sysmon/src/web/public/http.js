@@ -44,6 +44,6 @@ export async function request(method, path, body) {
  */
 export function describeProblem({ status, body }) {
   if (status === 0) return "sysmon does not answer";
-  const words = body?.detail ?? body?.title ?? "it failed";
+  const words = body?.detail ?? body?.message ?? body?.title ?? "it failed";
   return `${words} (${status}${body?.code ? ` ${body.code}` : ""})`;
 }

@@ -14,9 +14,10 @@ const KEYS = [
   { keys: ["3"], does: "Processes", act: () => go("#/processes") },
   { keys: ["4"], does: "Logs", act: () => go("#/logs") },
   { keys: ["5"], does: "Events", act: () => go("#/events") },
+  { keys: ["6"], does: "Functions", act: () => go("#/functions") },
   { keys: ["/"], does: "To the filter", act: () => focusOn("main [data-first]") },
-  { keys: ["j", "ArrowDown"], does: "Next process of the list; Enter opens it", act: () => step(1) },
-  { keys: ["k", "ArrowUp"], does: "Previous process of the list", act: () => step(-1) },
+  { keys: ["j", "ArrowDown"], does: "Next process or function of the list; Enter opens it", act: () => step(1) },
+  { keys: ["k", "ArrowUp"], does: "Previous process or function of the list", act: () => step(-1) },
   { keys: ["]"], does: "Next page", act: (view) => view?.turn?.(1) },
   { keys: ["["], does: "Previous page", act: (view) => view?.turn?.(-1) },
   {

@@ -7,6 +7,8 @@ import { onPicture, startLive } from "./live.js";
 import { readPlace } from "./router.js";
 import { askForToken, mayRead, maySeeCounts, onSession, startSession } from "./session.js";
 import { startTheme } from "./theme.js";
+import { showFunction } from "./view-function.js";
+import { showFunctions } from "./view-functions.js";
 import { showEvents, showLogs } from "./view-logs.js";
 import { showNodes } from "./view-nodes.js";
 import { showOverview } from "./view-overview.js";
@@ -26,6 +28,8 @@ const VIEWS = {
   process: { title: "Process", tab: "processes", show: showProcess },
   logs: { title: "Logs", show: showLogs },
   events: { title: "Events", show: showEvents },
+  functions: { title: "Functions", show: showFunctions },
+  function: { title: "Function", tab: "functions", show: showFunction },
 };
 
 /** @type {View | undefined} */
@@ -36,7 +40,7 @@ function showPlace() {
   view = undefined;
   const place = readPlace();
   const kind = VIEWS[place.view] ?? /** @type {ViewKind} */ (VIEWS["overview"]);
-  const name = place.view === "process" ? place.rest.join("/") : kind.title;
+  const name = place.view === "process" || place.view === "function" ? place.rest.join("/") : kind.title;
   document.title = `${name} · genserverless`;
   markTab(kind.tab ?? (VIEWS[place.view] ? place.view : "overview"));
   const root = byId("view");

@@ -1,18 +1,16 @@
 /** The cluster's log as it is written, and of it what happens to the cluster itself. */
 
 import { panel } from "./dialogs.js";
-import { fill, h, say } from "./dom.js";
-import { formatCount, formatTime, toLine, toPrintable } from "./format.js";
+import { fill, h } from "./dom.js";
+import { formatTime, toLine, toPrintable } from "./format.js";
+import { makeLogList } from "./log-list.js";
 import { linkToProcess, noteQuery } from "./router.js";
 import { StateTree } from "./state-tree.js";
 import { openStream } from "./stream.js";
 
 /** @typedef {{ id: string, time: string | number, level: string, node: string, msg: string, pid?: string, module?: string, [field: string]: unknown }} Entry */
 
-const MOST_LINES = 1000;
 const LEVELS = ["", "trace", "debug", "info", "warn", "error", "fatal"];
-/** So near to the end the list goes on by itself. */
-const NEAR_END_PX = 40;
 
 /**
  * @param {HTMLElement} root
@@ -60,84 +58,25 @@ function showStream(root, query, { title, path, empty }) {
     { class: "filter", on: { change: reopen, submit: (event) => event.preventDefault() } },
     ...Object.values(fields),
   );
-  const total = h("span", { class: "quiet" });
-  const follow = h(
-    "button",
-    { type: "button", class: "small", "aria-pressed": "true", on: { click: toggle } },
-    "Follow",
-  );
-  const clear = h("button", { type: "button", class: "small", on: { click: () => empties() } }, "Clear");
-  const words = h("p", { class: "empty" }, empty);
-  const list = h("ol", { class: "log", tabindex: "0", "aria-label": title, on: { scroll: noteScroll } });
+  const list = makeLogList({ title, empty, make: makeEntry });
   fill(
     root,
-    panel(
-      title,
-      { class: "flush grow", beside: [form, h("span", { class: "spring" }), total, follow, clear] },
-      words,
-      list,
-    ),
+    panel(title, { class: "flush grow", beside: [form, h("span", { class: "spring" }), ...list.tools] }, ...list.body),
   );
 
-  let isFollowing = true;
-  /** @type {Entry[]} Told, and not shown yet. */
-  let told = [];
-  let isPlanned = false;
   let close = open();
 
   function open() {
     const asked = new URLSearchParams();
     for (const [name, field] of Object.entries(fields)) if (field.value.trim()) asked.set(name, field.value.trim());
-    return openStream({ path: `${path}?${asked}`, events: { log: take } });
+    return openStream({ path: `${path}?${asked}`, events: { log: list.take } });
   }
 
   function reopen() {
     close();
-    empties();
+    list.empties();
     noteQuery(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.value.trim()])));
     close = open();
-  }
-
-  /** @param {Entry} entry */
-  function take(entry) {
-    told.push(entry);
-    if (isPlanned) return;
-    isPlanned = true;
-    requestAnimationFrame(show);
-  }
-
-  /** Once a frame, however many came. */
-  function show() {
-    isPlanned = false;
-    const entries = told.slice(-MOST_LINES);
-    told = [];
-    list.append(...entries.map(makeEntry));
-    while (list.childElementCount > MOST_LINES) list.firstElementChild?.remove();
-    words.hidden = list.childElementCount > 0;
-    say(total, formatCount(list.childElementCount));
-    if (isFollowing) list.scrollTop = list.scrollHeight;
-  }
-
-  function empties() {
-    list.replaceChildren();
-    told = [];
-    words.hidden = false;
-    say(total, "");
-  }
-
-  function toggle() {
-    setFollowing(!isFollowing);
-    if (isFollowing) list.scrollTop = list.scrollHeight;
-  }
-
-  function noteScroll() {
-    setFollowing(list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX);
-  }
-
-  /** @param {boolean} now */
-  function setFollowing(now) {
-    isFollowing = now;
-    follow.setAttribute("aria-pressed", String(now));
   }
 
   return { update() {}, close: () => close() };

@@ -3,12 +3,13 @@
 /** @import { NodeView } from "../../../../shared/src/inspect/views.ts" */
 
 import { fillWithWords, panel } from "./dialogs.js";
-import { fill, h, keep, say } from "./dom.js";
-import { ABSENT, formatCount, formatMs, formatRate, formatSpan, toPrintable } from "./format.js";
+import { fill, h, say } from "./dom.js";
+import { ABSENT, formatCount, formatMs, formatRate, formatSpan } from "./format.js";
 import { clusterView, pictureAgeMs } from "./live.js";
+import { makeTable } from "./table.js";
 
 const ROLES = ["api", "worker", "gateway", "sysmon"];
-/** @type {{ label: string, title?: string, isNumber?: boolean, read: (node: NodeView) => string }[]} */
+/** @type {import("./table.js").Cell<NodeView>[]} */
 const CELLS = [
   { label: "Role", read: ({ role }) => role },
   { label: "Node", read: ({ name }) => name },
@@ -41,52 +42,24 @@ const CELLS = [
 /** @param {HTMLElement} root */
 export function showNodes(root) {
   const total = h("span", { class: "quiet" });
-  const body = h("tbody");
-  const head = h(
-    "tr",
-    {},
-    ...CELLS.map(({ label, title, isNumber }) => h("th", { scope: "col", title, class: isNumber && "number" }, label)),
-  );
+  const table = makeTable({
+    name: "nodes",
+    cells: CELLS,
+    keyOf: ({ id }) => id,
+    classOf: ({ role }) => role,
+    titleOf: ({ id }) => id,
+  });
   const empty = h("div");
-  fill(
-    root,
-    panel(
-      "Nodes",
-      { class: "flush", beside: [total] },
-      h("div", { class: "scroll" }, h("table", { class: "cards nodes" }, h("thead", {}, head), body)),
-      empty,
-    ),
-  );
+  fill(root, panel("Nodes", { class: "flush", beside: [total] }, table.element, empty));
   return {
     update() {
       const nodes = clusterView()?.nodes ?? [];
       say(total, formatCount(nodes.length));
       if (nodes.length === 0) fillWithWords(empty, "No node tells of itself.");
       else empty.replaceChildren();
-      keep(body, nodes.toSorted(compareNodes), ({ id }) => id, makeRow, updateRow);
+      table.draw(nodes.toSorted(compareNodes));
     },
   };
-}
-
-/** @param {NodeView} node */
-function makeRow({ role, id }) {
-  const cells = CELLS.map(({ label, isNumber }) =>
-    h("td", { "data-label": label, class: isNumber && "number" }, h("span")),
-  );
-  return h("tr", { class: role, title: toPrintable(id) }, ...cells);
-}
-
-/**
- * @param {HTMLElement} row
- * @param {NodeView} node
- */
-function updateRow(row, node) {
-  CELLS.forEach(({ read }, index) => {
-    const text = toPrintable(read(node));
-    const cell = row.children[index];
-    cell?.classList.toggle("absent", text === ABSENT);
-    say(cell?.firstElementChild, text);
-  });
 }
 
 /**
