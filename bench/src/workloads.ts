@@ -44,14 +44,14 @@ const AT_REST_WITHIN_MS = 180_000;
 export async function measureCalls(
   system: System,
   name: keyof typeof CALLS,
-  { round, seconds }: { round: number; seconds: number },
+  { round, seconds, warmUpSeconds = WARM_UP_SECONDS }: { round: number; seconds: number; warmUpSeconds?: number },
 ): Promise<Measurement> {
   const { processes, connections } = CALLS[name];
   const keys = nameKeys(name, round, processes);
   const { address } = system;
   const starts = await runLoad({ address, connections, requests: keys.map((key) => system.startRequest(key)) });
   const requests = keys.map((key) => system.addRequest(key));
-  const warmUp = await runLoad({ address, connections, requests, seconds: WARM_UP_SECONDS });
+  const warmUp = await runLoad({ address, connections, requests, seconds: warmUpSeconds });
   const { load, measurement } = await measureLoad(system, { connections, requests, seconds });
   await checkCounters(system, keys, [starts, warmUp, load]);
   return measurement;

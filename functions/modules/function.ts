@@ -4,7 +4,8 @@ import { z } from "zod";
 import { FUNCTION_MODULE } from "../control/function-pid.ts";
 import { advanceRuns } from "../control/run.ts";
 import { type FunctionState, findStartable, makeDue, NO_RUNS } from "../control/runs.ts";
-import { findNext, listen } from "../control/schedule.ts";
+import { listen } from "../control/schedule.ts";
+import { findNext } from "../src/manifest/schedule.ts";
 
 /** As the project's process sends it; the functions service has read the manifest. */
 const Configure = z.object({

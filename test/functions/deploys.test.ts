@@ -55,12 +55,20 @@ async function page(project: string): Promise<string> {
 }
 
 test("20 projects deployed at once are all built, and answer", async () => {
-  const deployed = await Promise.all(
-    Array.from({ length: 20 }, (_, i) => cluster.deploy(httpProject({ page: `(req, res) => res.end('${i}')` }))),
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => {
+      const { path } = cluster.makeRepository(httpProject({ page: `(req, res) => res.end('${i}')` }));
+      return post({ repository: path });
+    }),
   );
-  const { json } = await cluster.ask("GET", "/api/projects");
-  assert.equal((json["projects"] as { status: string }[]).filter(({ status }) => status === "ready").length, 20);
-  for (const [i, { project }] of deployed.entries()) if (i % 5 === 0) assert.equal(await page(project), String(i));
+  const projects = answers.map(({ json }) => String(json["project"]));
+  assert.equal(new Set(projects).size, 20);
+  const areReady = async () => {
+    const { json } = await cluster.ask("GET", "/api/projects");
+    return (json["projects"] as { status: string }[]).filter(({ status }) => status === "ready").length === 20;
+  };
+  await until(areReady, { ...SOON, everyMs: 250, what: "all of them are ready" });
+  for (const [i, project] of projects.entries()) if (i % 5 === 0) assert.equal(await page(project), String(i));
 });
 
 test("asked for by many at once, a commit is one deployment", async () => {

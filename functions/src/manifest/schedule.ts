@@ -1,5 +1,6 @@
 /** Which schedules a manifest may have: five or six cron fields, a nickname, or `@every` and a duration. */
 
+import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
 import { Cron } from "croner";
 import { readDuration } from "./quantities.ts";
 
@@ -8,6 +9,20 @@ const MOST_EVERY_MS = 366 * 24 * 3_600_000;
 /** As the cluster takes them. */
 const LONGEST_CRON = 256;
 const NICKNAMES = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/;
+
+/** When a schedule is due after a time, both in ms since the epoch; undefined where there is none. */
+export function findNext({ schedule, timezone = "UTC" }: FunctionSpec, after: number): number | undefined {
+  if (schedule === undefined) return undefined;
+  const everyMs = readEvery(schedule);
+  if (everyMs !== undefined) return after + everyMs;
+  return new Cron(schedule, { timezone, paused: true }).nextRun(new Date(after))?.getTime();
+}
+
+/** The ms of `@every <duration>`; undefined for a schedule of another kind. */
+export function readEvery(schedule: string): number | undefined {
+  const text = /^@every\s+(.*)$/.exec(schedule)?.[1];
+  return text === undefined ? undefined : readDuration(text.trim());
+}
 
 /** What is wrong with a schedule, in words; undefined where it is right. */
 export function explainSchedule(schedule: string): string | undefined {

@@ -51,6 +51,7 @@ export class FunctionPool {
   /** Of these, those that have no process yet. */
   #unspawned = 0;
   #keepWarm = 0;
+  #warmUntil = 0;
   #isClosed = false;
 
   constructor(options: FunctionPoolOptions) {
@@ -111,6 +112,13 @@ export class FunctionPool {
     this.#warmUp();
   }
 
+  /** Has one ready for so many ms, where there is room for it. */
+  warmFor(ms: number): void {
+    if (!this.#options.places.hasRoom) return;
+    this.#warmUntil = performance.now() + ms;
+    this.#warmUp();
+  }
+
   /** Ends what has been idle for too long. */
   trim(now: number): void {
     const tooOld = this.#idle.filter(({ idleSince }) => now - idleSince > this.#options.idleMs);
@@ -118,6 +126,7 @@ export class FunctionPool {
   }
 
   evict(sandbox: Sandbox): void {
+    this.#warmUntil = 0;
     this.#end(sandbox, "replaced");
   }
 
@@ -157,8 +166,12 @@ export class FunctionPool {
     while (this.#starting < this.#waiting.length && this.#size < concurrency) this.#start();
   }
 
+  get #leastWarm(): number {
+    return Math.max(this.#keepWarm, performance.now() < this.#warmUntil ? 1 : 0);
+  }
+
   #warmUp(): void {
-    while (!this.#isClosed && this.#size < this.#keepWarm) this.#start();
+    while (!this.#isClosed && this.#size < this.#leastWarm) this.#start();
   }
 
   get #size(): number {
@@ -197,7 +210,7 @@ export class FunctionPool {
   /** From here on the place is free when the sandbox has ended, or at once where there will be none. */
   async #spawn(spawn: () => Promise<Sandbox>, place: Place): Promise<Sandbox | undefined> {
     // Nobody may be waiting any more.
-    const isWanted = !this.#isClosed && (this.#waiting.length > 0 || this.#sandboxes.size < this.#keepWarm);
+    const isWanted = !this.#isClosed && (this.#waiting.length > 0 || this.#sandboxes.size < this.#leastWarm);
     try {
       const sandbox = isWanted ? await spawn() : undefined;
       if (sandbox) this.#adopt(sandbox, place);

@@ -30,6 +30,11 @@ export class Places {
     return this.#taken;
   }
 
+  /** Whether another needs nobody to go. */
+  get hasRoom(): boolean {
+    return this.#taken + this.#waiting.length < this.#most;
+  }
+
   take(): Promise<Place> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

@@ -14,6 +14,7 @@ import { describeExit, NotStarted, Sandbox, type SandboxEnd } from "../sandbox/s
 import type { Sandboxes } from "../sandbox/sandboxes.ts";
 import { MOST_CPU_SECONDS } from "../sandbox/watch.ts";
 import type { Project, Projects } from "../store/projects.ts";
+import { Ahead } from "./ahead.ts";
 import type { Figures } from "./figures.ts";
 import { FunctionPool } from "./function-pool.ts";
 import { Places } from "./places.ts";
@@ -45,7 +46,7 @@ export interface FoundFunction {
   pool: FunctionPool;
 }
 
-const TRIM_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 1_000;
 const TMP_MB = 64;
 /** Node's threads, and some to spare. */
 const PROCESSES_EACH = 24;
@@ -62,6 +63,7 @@ export class Pools implements Part {
   readonly #options: PoolsOptions;
   readonly #pools = new Map<string, FoundFunction>();
   readonly #places: Places;
+  readonly #ahead = new Ahead();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PoolsOptions) {
@@ -72,7 +74,7 @@ export class Pools implements Part {
 
   /** Warms up what is current. */
   async start(): Promise<void> {
-    this.#timer = setInterval(() => this.#trim(), TRIM_EVERY_MS).unref();
+    this.#timer = setInterval(() => this.#look().catch(() => {}), LOOK_EVERY_MS).unref();
     for (const project of this.#options.projects.all) await this.#warmCurrent(project).catch(() => {});
   }
 
@@ -215,9 +217,23 @@ export class Pools implements Part {
     this.#options.logs.get(project, name).append({ at: Date.now(), commit, sandbox, stream, text });
   }
 
-  #trim(): void {
+  async #look(): Promise<void> {
     const now = performance.now();
     for (const { pool } of this.#pools.values()) pool.trim(now);
+    const functions = new Map<string, FunctionSpec>();
+    const targets = new Map<string, Target>();
+    for (const { name: project, current: commit } of this.#options.projects.all) {
+      if (commit === undefined) continue;
+      for (const spec of (await this.#options.builds.readManifest(project, commit)).functions) {
+        const target = { project, commit, name: spec.name };
+        functions.set(nameTarget(target), spec);
+        targets.set(nameTarget(target), target);
+      }
+    }
+    for (const { key, inMs } of this.#ahead.findDue(functions, Date.now())) {
+      const { pool } = await this.#open(targets.get(key) as Target);
+      pool.warmFor(inMs);
+    }
   }
 
   /** Of all pools, the sandbox that has been idle longest. */
