@@ -42,7 +42,7 @@ test("names the file that is no module, that does not load, or whose name is tak
     [{ "broken.ts": "import 'no-such-package';" }, /broken\.ts: .*no-such-package/],
     [{ "bad.ts": moduleNamed("a/b") }, /bad\.ts: module: name must be/],
     [{ "a.ts": moduleNamed("same"), "b.ts": moduleNamed("same") }, /b\.ts: the name "same" is taken by .*a\.ts$/],
-    [{ "readme.md": "" }, /^no module in MODULES_DIR /],
+    [{ "readme.md": "", "_draft.ts": moduleNamed("draft") }, /^no module in MODULES_DIR /],
   ];
   for (const [index, [files, message]] of refusals.entries()) {
     const path = await aFolder(`refused-${index}`, files);

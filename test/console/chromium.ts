@@ -5,7 +5,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 
 export async function openChromium(): Promise<Browser> {
   const { chromium: executablePath } = await ensureServers(["chromium"]);
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"] });
 }
 
 /** A page whose scripts' errors, and everything that its policy refuses, are kept in `faults`. */

@@ -18,7 +18,7 @@ export class ConsoleCluster implements Part {
   url = "";
 
   constructor(options: TestClusterOptions = {}) {
-    this.cluster = new TestCluster(options);
+    this.cluster = new TestCluster({ modulesDir: "modules:test/modules", ...options });
   }
 
   get sysmon(): Child {

@@ -13,7 +13,15 @@ const SOON = { withinMs: 15_000 };
 /** A machine that does other things at the same time gets more than the second that is promised. */
 const PROMISED_MS = { paint: 1000, update: 1000 };
 const PATIENCE = 3;
-const VIEWS = ["#/overview", "#/nodes", "#/processes", "#/process/accumulator/alice", "#/logs", "#/events"];
+const VIEWS = [
+  "#/overview",
+  "#/nodes",
+  "#/processes",
+  "#/process/accumulator/alice",
+  "#/logs",
+  "#/events",
+  "#/functions",
+];
 
 const cluster = new ConsoleCluster({ workers: 2 });
 let browser: Browser;
@@ -192,6 +200,12 @@ test("every view is drawn in light and in dark, and fits a screen of 360 pixels"
   }
 });
 
+test("a cluster without functions says so on their page", async (t) => {
+  const page = await open(t, "#/functions", TOKEN);
+  await untilText(page, ".empty", "this cluster runs no functions");
+  assert.equal(await page.locator("main .panel").count(), 1);
+});
+
 test("is worked by keys alone", async (t) => {
   const page = await open(t, "", TOKEN);
   await page.locator("main .panel").first().waitFor();
@@ -262,7 +276,7 @@ test("a state of 5 MB opens at once, and its parts when they are asked for", asy
   assert.ok((await page.locator(".state *").count()) < 3000);
 });
 
-test("fifty browsers see five workers join and leave", { timeout: 60_000 }, async (t) => {
+test("fifty browsers see three workers join and leave", { timeout: 60_000 }, async (t) => {
   let most = 0;
   const page = await open(t, "#/nodes", TOKEN);
   const stop = new AbortController();
@@ -271,7 +285,7 @@ test("fifty browsers see five workers join and leave", { timeout: 60_000 }, asyn
     Array.from({ length: 50 }, () => fetch(`${cluster.url}/api/live`, { signal: stop.signal })),
   );
   const told = streams.map((stream) => readEvents(stream, ({ data }) => hasLeft(data)));
-  const joined = await Promise.all(Array.from({ length: 5 }, () => cluster.cluster.addWorker()));
+  const joined = await Promise.all(Array.from({ length: 3 }, () => cluster.cluster.addWorker()));
   for (const { name } of joined) await untilText(page, ".nodes td", `worker@${name}`);
   await Promise.all(joined.map((worker) => worker.stop()));
   await Promise.all(told);
@@ -281,6 +295,6 @@ test("fifty browsers see five workers join and leave", { timeout: 60_000 }, asyn
     const nodes = (data as { view?: { nodes: { role: string }[] } }).view?.nodes ?? [];
     const workers = nodes.filter(({ role }) => role === "worker").length;
     most = Math.max(most, workers);
-    return most === 7 && workers === 2;
+    return most === 5 && workers === 2;
   }
 });

@@ -4,7 +4,11 @@
  */
 
 import { join } from "node:path";
+import { findFreePort } from "@genserverless/local/ports.ts";
 import type { Browser, Page } from "playwright-core";
+import { TOKEN as FUNCTIONS_TOKEN, FunctionsService } from "../functions/functions-service.ts";
+import { SEED } from "../functions/git-repository.ts";
+import { until } from "../tools/until.ts";
 import { openChromium, openPage } from "./chromium.ts";
 import { ConsoleCluster, TOKEN } from "./console-cluster.ts";
 
@@ -22,12 +26,18 @@ const VIEWS = {
   process: "#/process/account/alice",
   logs: "#/logs",
   events: "#/events",
+  functions: "#/functions",
+  function: "#/function/alice-shop/Ticker",
 };
 
-const cluster = new ConsoleCluster({ workers: 3, apis: 2, modulesDir: "modules" });
+const port = await findFreePort();
+const functions = new FunctionsService({ FUNCTIONS_PORT: String(port), FUNCTIONS_IDLE_MS: "120000" });
+const repository = functions.makeRepository(SEED, "shop");
+const env = { FUNCTIONS_URL: `http://127.0.0.1:${port}`, FUNCTIONS_TOKEN };
+const cluster = new ConsoleCluster({ workers: 3, apis: 2, modulesDir: "modules:functions/modules", env });
 const client = () => cluster.cluster.client;
 
-await cluster.start();
+await Promise.all([functions.start(), cluster.start()]);
 const browser = await openChromium();
 try {
   await populate();
@@ -36,6 +46,7 @@ try {
 } finally {
   await browser.close();
   await cluster.stop();
+  await functions.stop();
 }
 
 async function populate(): Promise<void> {
@@ -50,6 +61,15 @@ async function populate(): Promise<void> {
   await client().request("POST", "/v1/processes/accumulator/carol/pause", {});
   for (let index = 0; index < 12; index++) await client().cast("accumulator/carol", index);
   await client().cast("account/alice", { deposit: { amount: 25 } }, { delayMs: 3_600_000 });
+  await deploy();
+}
+
+async function deploy(): Promise<void> {
+  await client().request("POST", "/api/projects", { repository: repository.path });
+  const isReady = async () => (await client().get("/invoke/alice-shop/API")).status === 200;
+  await until(isReady, { withinMs: 60_000, what: "the function answers" });
+  for (let at = 0; at < 40; at++) await client().get("/invoke/alice-shop/API");
+  for (let at = 0; at < 3; at++) await client().request("POST", "/ticks/alice-shop/Ticker", {});
 }
 
 /** Some load, that comes and goes, so that the charts have something to show. */
@@ -67,6 +87,11 @@ async function work(forMs: number): Promise<void> {
 
 async function draw(browser: Browser, look: keyof typeof LOOKS): Promise<void> {
   const context = await browser.newContext(LOOKS[look]);
+  // The folder that the repository is in is not worth a picture.
+  await context.route("**/api/functions", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ body: (await answer.text()).replaceAll(repository.path, "https://github.com/alice/shop") });
+  });
   const { page } = await openPage(context);
   await page.goto(`${cluster.url}/#token=${TOKEN}`);
   await page.waitForSelector("body:not([data-scope=none])");
@@ -74,10 +99,12 @@ async function draw(browser: Browser, look: keyof typeof LOOKS): Promise<void> {
     await page.goto(`${cluster.url}/${hash}`);
     await page.locator("main .panel").first().waitFor();
     if (name === "process") await showCall(page);
+    if (name === "functions") await page.locator(".row-link").first().waitFor();
     await work(1_500);
     await page.evaluate("scrollTo(0, 0)");
     await page.screenshot({ path: join(FOLDER, `${name}-${look}.png`) });
   }
+  await context.unrouteAll({ behavior: "ignoreErrors" });
   await context.close();
 }
 

@@ -5,13 +5,13 @@ import { Keys } from "@genserverless/shared/redis/keys.ts";
 import type { Redis } from "ioredis";
 import { audit } from "../tools/audit.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
-import { TestCluster } from "../tools/test-cluster.ts";
+import { TEST_MODULES, TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 
 /** What the journal of an entity is like in Redis, and what becomes of one that another hand has damaged. */
 
 const SOON = { withinMs: 30_000 };
-const cluster = new TestCluster({ apis: 1, workers: 1, modulesDir: "modules:test/modules:test/contract/modules" });
+const cluster = new TestCluster({ apis: 1, workers: 1, modulesDir: `${TEST_MODULES}:test/contract/modules` });
 const { client } = cluster;
 const keys = new Keys(cluster.keyPrefix, 64);
 let redis: Redis;

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { CounterLoad } from "../tools/counter-load.ts";
-import { TestCluster } from "../tools/test-cluster.ts";
+import { TEST_MODULES, TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 
 /** Nodes leave and join under load: no call is lost, no order disturbed, and load moves. */
@@ -13,7 +13,7 @@ const cluster = new TestCluster({
   apis: 1,
   workers: 1,
   sessionTtlMs: 2_000,
-  modulesDir: "modules:test/modules:test/contract/modules",
+  modulesDir: `${TEST_MODULES}:test/contract/modules`,
   env: { DRAIN_MS: "300" },
 });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, afterEach, beforeEach, test } from "node:test";
+import { after, afterEach, before, suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { CounterLoad } from "../tools/counter-load.ts";
@@ -10,81 +10,73 @@ import { until } from "../tools/until.ts";
 
 const TTL_MS = 2_000;
 const SOON = { withinMs: 30_000 };
-let cluster: TestCluster;
-let load: CounterLoad | undefined;
-
-async function startCluster(redis: ConstructorParameters<typeof TestCluster>[0]): Promise<void> {
-  cluster = new TestCluster({ apis: 2, workers: 2, sessionTtlMs: TTL_MS, ...redis });
-  await cluster.start();
-}
-
-async function startLoad(clients: number, processes: number): Promise<CounterLoad> {
-  load = new CounterLoad({ urls: () => cluster.urls, clients, processes, prefix: "r", timeoutMs: 30_000 });
-  await load.start();
-  return load;
-}
-
-beforeEach(() => {
-  load = undefined;
-});
-
-afterEach(async () => {
-  await load?.close();
-  await cluster.stop();
-});
+const PROCESSES = 100;
 
 after(assertNoChildLeft);
 
-test("redis-server killed and restarted under load, AOF always: every node comes back, nothing acknowledged is lost", {
-  timeout: 240_000,
-}, async () => {
-  await startCluster({ redis: { appendfsync: "always" } });
-  const counters = await startLoad(32, 100);
-  for (let kill = 0; kill < 3; kill++) {
-    await sleep(700);
-    await cluster.redis.kill();
-    await sleep(kill * 700);
-    await cluster.redis.restart();
-    const before = counters.acknowledged;
-    await until(() => counters.acknowledged > before + 200, { ...SOON, what: "calls work again" });
+suite("a Redis that writes before it answers", () => {
+  const cluster = new TestCluster({ apis: 2, workers: 2, sessionTtlMs: TTL_MS, redis: { appendfsync: "always" } });
+  let load: CounterLoad | undefined;
+
+  async function startLoad(prefix: string): Promise<CounterLoad> {
+    load = new CounterLoad({ urls: () => cluster.urls, clients: 32, processes: PROCESSES, prefix, timeoutMs: 30_000 });
+    await load.start();
+    return load;
   }
-  await counters.stop();
-  assert.deepEqual(await counters.findViolations(), []);
-});
 
-test("Redis restarted from a copy of its AOF that is 2 s old, under load: no doubled turn, no two owners, nothing stuck", {
-  timeout: 240_000,
-}, async () => {
-  await startCluster({ redis: { appendfsync: "always" } });
-  const counters = await startLoad(32, 100);
-  await sleep(1_000);
-  const older = await cluster.redis.snapshotAof();
-  await sleep(2_000);
-  await cluster.redis.kill();
-  const cutAt = performance.now();
-  await cluster.redis.restart({ from: older });
-  const before = counters.acknowledged;
-  await until(() => counters.acknowledged > before + 500, { ...SOON, what: "calls work again" });
-  await counters.stop();
-  assert.ok(counters.slowestMs < 30_000, `an add was answered only after ${counters.slowestMs} ms`);
+  before(() => cluster.start());
+  afterEach(() => load?.close());
+  after(() => cluster.stop());
 
-  // What was acknowledged before the cut may be lost, as documented. What was sent after it is a history of its own: its
-  // replies are distinct and rise, and between the first and the last of them lie only adds that can be told.
-  const later = counters.history.adds.filter(({ sentAt }) => sentAt > cutAt);
-  assert.ok(later.length > 500);
-  for (const [key, adds] of Map.groupBy(later, (add) => add.key)) {
-    const totals = adds.flatMap(({ outcome }) => (outcome.kind === "acknowledged" ? [outcome.total] : []));
-    assert.equal(new Set(totals).size, totals.length, `${key}: two callers were told the same total`);
-    const sorted = adds
-      .filter(({ outcome }) => outcome.kind === "acknowledged")
-      .sort((a, b) => a.answeredAt - b.answeredAt);
-    for (const [index, add] of sorted.entries()) {
-      const next = sorted[index + 1];
-      if (next && next.sentAt > add.answeredAt) assert.ok(totalOf(next) > totalOf(add), `${key}: a total fell`);
+  test("redis-server killed and restarted under load, AOF always: every node comes back, nothing acknowledged is lost", {
+    timeout: 240_000,
+  }, async () => {
+    const counters = await startLoad("killed");
+    for (let kill = 0; kill < 3; kill++) {
+      await sleep(700);
+      await cluster.redis.kill();
+      await sleep(kill * 700);
+      await cluster.redis.restart();
+      const before = counters.acknowledged;
+      await until(() => counters.acknowledged > before + 200, { ...SOON, what: "calls work again" });
     }
-  }
-  const { processes } = (await cluster.client.get("/v1/cluster")).body as { processes: Record<string, number> };
-  assert.deepEqual([processes["idle"], processes["running"]], [100, 0]);
+    await counters.stop();
+    assert.deepEqual(await counters.findViolations(), []);
+  });
+
+  test("Redis restarted from a copy of its AOF that is 2 s old, under load: no doubled turn, no two owners, nothing stuck", {
+    timeout: 240_000,
+  }, async () => {
+    const counters = await startLoad("older");
+    await sleep(1_000);
+    const older = await cluster.redis.snapshotAof();
+    await sleep(2_000);
+    await cluster.redis.kill();
+    const cutAt = performance.now();
+    await cluster.redis.restart({ from: older });
+    const before = counters.acknowledged;
+    await until(() => counters.acknowledged > before + 500, { ...SOON, what: "calls work again" });
+    await counters.stop();
+    assert.ok(counters.slowestMs < 30_000, `an add was answered only after ${counters.slowestMs} ms`);
+
+    // What was acknowledged before the cut may be lost, as documented. What was sent after it is a history of its own: its
+    // replies are distinct and rise, and between the first and the last of them lie only adds that can be told.
+    const later = counters.history.adds.filter(({ sentAt }) => sentAt > cutAt);
+    assert.ok(later.length > 500);
+    for (const [key, adds] of Map.groupBy(later, (add) => add.key)) {
+      const totals = adds.flatMap(({ outcome }) => (outcome.kind === "acknowledged" ? [outcome.total] : []));
+      assert.equal(new Set(totals).size, totals.length, `${key}: two callers were told the same total`);
+      const sorted = adds
+        .filter(({ outcome }) => outcome.kind === "acknowledged")
+        .sort((a, b) => a.answeredAt - b.answeredAt);
+      for (const [index, add] of sorted.entries()) {
+        const next = sorted[index + 1];
+        if (next && next.sentAt > add.answeredAt) assert.ok(totalOf(next) > totalOf(add), `${key}: a total fell`);
+      }
+    }
+    const { processes } = (await cluster.client.get("/v1/cluster")).body as { processes: Record<string, number> };
+    assert.deepEqual([processes["idle"], processes["running"]], [2 * PROCESSES, 0]);
+  });
 });
 
 function totalOf({ outcome }: { outcome: { kind: string; total?: number } }): number {
@@ -93,8 +85,10 @@ function totalOf({ outcome }: { outcome: { kind: string; total?: number } }): nu
 
 test("a full Redis refuses with storage_full, drains, and goes on by itself when there is room", {
   timeout: 240_000,
-}, async () => {
-  await startCluster({ redis: { maxmemory: "24mb" } });
+}, async (t) => {
+  const cluster = new TestCluster({ redis: { maxmemory: "24mb" }, sessionTtlMs: TTL_MS });
+  t.after(() => cluster.stop());
+  await cluster.start();
   const { client } = cluster;
   await client.start("accumulator", "counter", { args: 0 });
   await client.start("troublemaker", "sleepy");

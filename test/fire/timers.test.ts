@@ -11,7 +11,7 @@ import { type TimerFigures, TimerLoad } from "../tools/timer-load.ts";
  */
 
 const IS_SOAK = Number(process.env["FIRE_SECONDS"] ?? 20) > 60;
-const TIMERS = IS_SOAK ? 10_000 : 2_000;
+const TIMERS = IS_SOAK ? 10_000 : 1_000;
 const OVER_MS = IS_SOAK ? 10_000 : 2_000;
 const TTL_MS = 2_000;
 /** Time to set them all, also where there is little CPU. */

@@ -106,9 +106,10 @@ test("what a user function says that cannot be served is refused by name, told t
       proto: modelFile({ messages: { Request: [{ name: "id" }], Response: [{ name: "message" }] } }).toString("base64"),
     }),
   ];
-  for (const [index, [protocol, why, env]] of cases.entries()) {
-    const before = refusals(gateway).length;
-    const user = await world.startModel(port, { PROTOCOL: protocol, ...env });
+  const lives = cases.map(([protocol, , env]) => ({ PROTOCOL: protocol, ...env }));
+  const user = await world.startModel(port, { LIVES: JSON.stringify([...lives, {}]) });
+  let before = 0;
+  for (const [index, [protocol, why]] of cases.entries()) {
     await until(
       () =>
         refusals(gateway)
@@ -121,9 +122,9 @@ test("what a user function says that cannot be served is refused by name, told t
     );
     if (protocol === "cloudstate") await user.untilRecord(isReported(why), { ...WITHIN, what: "it is told" });
     assert.equal(await isOpen(gateway.port), false);
-    await user.stop();
+    before = refusals(gateway).length;
+    user.signal("SIGHUP");
   }
-  await world.startModel(port);
   await gateway.untilOpen();
   assert.equal(await gateway.call(request("right", { emit: "A" })), "A");
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { TestCluster } from "../tools/test-cluster.ts";
+import { TEST_MODULES, TestCluster, type TestClusterOptions } from "../tools/test-cluster.ts";
 
 export const DIARIES = join(import.meta.dirname, "journal-modules");
 export const SOON = { withinMs: 20_000 };
@@ -24,12 +24,11 @@ export interface Page {
 }
 
 /** `diary` has a snapshot every 3 events; `tally` every 10, and keeps 30. */
-export function makeDiaries() {
+export function makeDiaries(nodes: Pick<TestClusterOptions, "apis" | "workers"> = {}) {
   const cluster = new TestCluster({
-    apis: 2,
-    workers: 2,
+    ...nodes,
     sessionTtlMs: 1_000,
-    modulesDir: `modules:test/modules:${DIARIES}`,
+    modulesDir: `${TEST_MODULES}:${DIARIES}`,
   });
   const { client } = cluster;
   return {

@@ -6,7 +6,7 @@ import { assertProblem } from "./problem.ts";
 
 /** The same Idempotency-Key is the same message, whichever api it comes to. */
 
-const cluster = new TestCluster({ apis: 2, workers: 2, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster({ apis: 2 });
 const { client } = cluster;
 const TWENTY = Array.from({ length: 20 });
 

@@ -7,7 +7,7 @@ import { makeDiaries, pathOf, SOON } from "./diaries.ts";
 
 /** A journal, followed over HTTP. */
 
-const { cluster, write, tally } = makeDiaries();
+const { cluster, write, tally } = makeDiaries({ apis: 2, workers: 2 });
 const { client } = cluster;
 
 before(() => cluster.start());

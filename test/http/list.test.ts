@@ -4,7 +4,7 @@ import { assertNoChildLeft } from "../tools/child.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 import { assertProblem } from "./problem.ts";
 
-const cluster = new TestCluster({ apis: 2, workers: 1, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster();
 const { client } = cluster;
 const RESIDENTS = Array.from({ length: 300 }, (_, index) => `stack/resident-${index}`).sort();
 

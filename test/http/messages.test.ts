@@ -9,7 +9,7 @@ import { assertProblem } from "./problem.ts";
 
 /** A message by its id: what became of it, taking it back, letting it wait, and sending it twice. */
 
-const cluster = new TestCluster({ apis: 2, workers: 1, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster();
 const { client } = cluster;
 const SOON = { withinMs: 5_000, everyMs: 5 };
 

@@ -8,7 +8,7 @@ import { assertProblem } from "./problem.ts";
 
 /** What an operator does to single processes, over HTTP. */
 
-const cluster = new TestCluster({ apis: 2, workers: 2, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster();
 const { client } = cluster;
 const SOON = { withinMs: 5_000, everyMs: 5 };
 

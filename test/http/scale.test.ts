@@ -27,7 +27,7 @@ const MEASURED_MS = 6_000;
 const MOST_OF_A_CORE = 0.01;
 const MOST_MS_A_PAGE = 50;
 const PAGE = 100;
-const MOST_PAGES = 100;
+const MOST_PAGES = 40;
 
 const server = new RedisServer();
 const keys = new Keys("gs", 64);

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
+import { readWorkerSettings } from "@genserverless/worker/config.ts";
 import { assertNoChildLeft, type Child, nodeChild } from "../tools/child.ts";
 import { RedisServer } from "../tools/redis-server.ts";
 import { until } from "../tools/until.ts";
@@ -142,10 +143,15 @@ const WRONG_SETTINGS: [name: string, value: string][] = [
 ];
 
 for (const [name, value] of WRONG_SETTINGS) {
-  test(`${name}=${value} is refused by its name`, (t) => {
-    return assertRefusesToStart(t, "worker", { [name]: value }, new RegExp(`${name} must be`));
+  test(`${name}=${value} is refused by its name`, () => {
+    const why = new RegExp(`^SettingError: ${name} must be`);
+    assert.throws(() => readWorkerSettings({ REDIS_URL: redis.url, [name]: value }), why);
   });
 }
+
+test("a worker with a setting that is refused does not start", (t) => {
+  return assertRefusesToStart(t, "worker", { PARTITIONS: "many" }, /PARTITIONS must be/);
+});
 
 test("a password file that cannot be read and a port out of range are named", async (t) => {
   const file = { REDIS_URL: "", REDIS_PASSWORD_FILE: join(folder, "no-such-file") };
@@ -165,18 +171,10 @@ test("a port that is in use is named", async (t) => {
   await assertRefusesToStart(t, "sysmon", ports, new RegExp(`SYSMON_PORT ${port} on 127.0.0.1 is in use`));
 });
 
+/** What else a module's file can be wrong about is in sdk/src/load-modules.test.ts. */
 const BAD_MODULES: [name: string, files: Record<string, string>, why: RegExp][] = [
-  [
-    "a name that two files have",
-    { "a.ts": moduleNamed("a"), "b.ts": moduleNamed("a") },
-    /b\.ts: the name .*taken by .*a\.ts/,
-  ],
-  ["a file without a module", { "plain.ts": "export default { name: 'plain' };\n" }, /plain\.ts: its default export/],
   ["a file that does not parse", { "broken.ts": "export default {;\n" }, /broken\.ts/],
   ["a file that throws", { "thrower.mjs": "throw new Error('no luck');\n" }, /thrower\.mjs: no luck/],
-  ["a file with an unknown import", { "lonely.ts": 'import "no-such-package";\n' }, /lonely\.ts: .*no-such-package/],
-  ["a module with a malformed name", { "odd.ts": moduleNamed("a/b") }, /odd\.ts: .*name must be/],
-  ["a folder without a module", { "_draft.ts": moduleNamed("draft") }, /no module in MODULES_DIR/],
 ];
 
 for (const [index, [name, files, why]] of BAD_MODULES.entries()) {

@@ -7,7 +7,7 @@ import { until } from "./until.ts";
 after(assertNoChildLeft);
 
 test("starts, answers, loses and gains nodes, and leaves nothing behind", async () => {
-  const cluster = new TestCluster({ apis: 2, workers: 2, modulesDir: "modules" });
+  const cluster = new TestCluster({ apis: 2 });
   await cluster.start();
   try {
     const { client } = cluster;
@@ -32,7 +32,7 @@ test("starts, answers, loses and gains nodes, and leaves nothing behind", async 
 });
 
 test("through a proxy, every node's connection can be told by its name", async () => {
-  const cluster = new TestCluster({ throughProxy: true, modulesDir: "modules" });
+  const cluster = new TestCluster({ throughProxy: true });
   await cluster.start();
   try {
     const names = cluster.proxy.clientNames;

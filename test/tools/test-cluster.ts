@@ -25,6 +25,7 @@ export interface TestClusterOptions {
   /** A Redis that is already there, instead of an own one. */
   redisUrl?: string;
   throughProxy?: boolean;
+  /** The tests' own modules, `accumulator` and `stack` where none is given. */
   modulesDir?: string;
   sessionTtlMs?: number;
   /** More settings for every node. */
@@ -33,6 +34,8 @@ export interface TestClusterOptions {
 
 const ROOT = join(import.meta.dirname, "../..");
 const READY_WITHIN_MS = 60_000;
+/** Those samples that need no schemas are among them: a node boots faster without. */
+export const TEST_MODULES = "test/modules:test/modules/samples";
 
 /** One api or worker. */
 export class TestNode extends Child {
@@ -157,7 +160,7 @@ export class TestCluster implements Part {
   }
 
   #settings(): Record<string, string> {
-    const { modulesDir = "modules:test/modules", sessionTtlMs = 2_000 } = this.#options;
+    const { modulesDir = TEST_MODULES, sessionTtlMs = 2_000 } = this.#options;
     return {
       REDIS_URL: this.#proxy?.urlOf(this.redisUrl) ?? this.redisUrl,
       KEY_PREFIX: this.keyPrefix,

@@ -92,12 +92,14 @@ async function loadModule(entry: string): Promise<Record<string, unknown>> {
   }
 }
 
+/** Who sent the request that is in hand: the connection is one to the service, and a function means its client. */
+const client = new WeakMap<object, string | undefined>();
+
 function serve(callback: Callback, req: IncomingMessage, res: ServerResponse): void {
   const from = String(req.headers["x-forwarded-for"] ?? "127.0.0.1")
     .split(",")[0]
     ?.trim();
-  // The connection is one to the service; a function means its client.
-  Object.defineProperty(req.socket, "remoteAddress", { value: from, configurable: true });
+  client.set(req.socket, from);
   run(callback, [req, res]).catch((error: unknown) => {
     console.error(describe(error));
     if (res.headersSent) res.destroy();
@@ -149,4 +151,7 @@ const connection = new Socket({ fd: CONNECTION_FD });
 connection.on("close", () => process.exit(0));
 const unbounded = { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, requireHostHeader: false };
 const server = createServer(unbounded, (req, res) => answer(req, res));
+server.on("connection", (socket) => {
+  Object.defineProperty(socket, "remoteAddress", { get: () => client.get(socket) });
+});
 server.emit("connection", connection);

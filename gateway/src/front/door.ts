@@ -4,10 +4,11 @@
  */
 
 import { once } from "node:events";
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import type { Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Events } from "@genserverless/shared/service/events.ts";
+import { http } from "@genserverless/shared/service/http.ts";
 import { listen } from "@genserverless/shared/service/listen.ts";
 import type { GrpcService } from "./grpc-service.ts";
 import type { HttpHandler } from "./http-service.ts";
@@ -45,7 +46,7 @@ export class Door {
   constructor(options: DoorOptions) {
     this.#options = options;
     this.#server = createServer((socket) => this.#take(socket));
-    this.#http = createHttpServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    this.#http = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
       if (this.#isDraining) response.setHeader("connection", "close");
       void options.handle(request, response);
     });

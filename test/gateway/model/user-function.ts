@@ -4,6 +4,7 @@
  *
  * Settings: `PORT`; `PROTOCOL`, cloudstate or lightbend; `SPEC`, JSON that replaces fields of its answer to discovery, `proto`
  * as base64, or `protoBytes` zeros for it; `SNAPSHOT_EVERY`, 5; `PASSIVATION_MS`, none.
+ * `LIVES`, JSON, is a list of settings that replace those for a while: a SIGHUP ends every connection and begins the next.
  */
 
 import { type AnyValue, codecOf } from "@genserverless/gateway/user-function/wire.ts";
@@ -29,9 +30,10 @@ interface StreamIn {
 }
 
 const MOST_SHOWN_BYTES = 200;
-const env = process.env;
+const lives = JSON.parse(process.env["LIVES"] ?? "[{}]") as Record<string, string>[];
 const asTheyAre = (bytes: Buffer) => bytes;
-const server = new Server({ "grpc.max_send_message_length": -1 });
+let env = process.env;
+let server: Server;
 let streams = 0;
 
 function say(record: object): void {
@@ -176,11 +178,21 @@ async function hear(
   }
 }
 
-if (env["PROTOCOL"] === "lightbend") serveFirst();
-else serveLater();
-server.bindAsync(`127.0.0.1:${env["PORT"] ?? 0}`, ServerCredentials.createInsecure(), (error, port) => {
-  if (error) throw error;
-  say({ msg: "listening", port });
+function live(): void {
+  env = { ...process.env, ...lives.shift() };
+  server = new Server({ "grpc.max_send_message_length": -1 });
+  if (env["PROTOCOL"] === "lightbend") serveFirst();
+  else serveLater();
+  server.bindAsync(`127.0.0.1:${env["PORT"] ?? 0}`, ServerCredentials.createInsecure(), (error, port) => {
+    if (error) throw error;
+    say({ msg: "listening", port });
+  });
+}
+
+live();
+process.on("SIGHUP", () => {
+  server.forceShutdown();
+  live();
 });
 process.on("SIGTERM", () => {
   server.forceShutdown();
