@@ -21,7 +21,7 @@ test("named workloads run once each, in their own order", () => {
 });
 
 for (const args of [
-  ["W10"],
+  ["W11"],
   ["w1"],
   ["--fast"],
   ["--seconds", "0"],

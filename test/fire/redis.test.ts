@@ -62,7 +62,8 @@ suite("a Redis that writes before it answers", () => {
     // What was acknowledged before the cut may be lost, as documented. What was sent after it is a history of its own: its
     // replies are distinct and rise, and between the first and the last of them lie only adds that can be told.
     const later = counters.history.adds.filter(({ sentAt }) => sentAt > cutAt);
-    assert.ok(later.length > 500);
+    // Up to 32 of the adds that were waited for had been sent before it.
+    assert.ok(later.length > 400);
     for (const [key, adds] of Map.groupBy(later, (add) => add.key)) {
       const totals = adds.flatMap(({ outcome }) => (outcome.kind === "acknowledged" ? [outcome.total] : []));
       assert.equal(new Set(totals).size, totals.length, `${key}: two callers were told the same total`);

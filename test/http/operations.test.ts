@@ -107,7 +107,10 @@ test("the OpenAPI document is 3.1, and has the modules that this cluster runs", 
   assert.match(String(body["openapi"]), /^3\.1\./);
   const paths = Object.keys(body["paths"] as object);
   assert.ok(paths.includes("/v1/processes/{module}/{key}/call"));
-  assert.ok(paths.some((path) => /^\/v1\/processes\/[^{/]+\/\{key\}\/call$/.test(path)), paths.join("\n"));
+  assert.ok(
+    paths.some((path) => /^\/v1\/processes\/[^{/]+\/\{key\}\/call$/.test(path)),
+    paths.join("\n"),
+  );
 });
 
 test("every answer says who served it, errors included", async () => {

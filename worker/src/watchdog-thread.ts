@@ -8,7 +8,7 @@ import { type Blocked, CURRENT_TURN, type WatchdogData } from "./watchdog-data.t
 
 const { cluster, name, pulse, limitMs } = workerData as WatchdogData;
 const LOOK_MS = 50;
-const ASK_MS = 500;
+const ASK_MS = 1_000;
 const GOODBYE_MS = 2_000;
 
 let session = "";

@@ -69,7 +69,9 @@ async function installDependencies(options: NodeBuildOptions): Promise<void> {
   const registry = npmRegistry ? [`--registry=${npmRegistry}`] : [];
   const command = [made.paths.node, join(made.paths.npm, "bin/npm-cli.js"), ...flags, ...registry];
   log.append(`npm ${flags.join(" ")}`);
-  const { code, words, ended } = await runCommand({ made, command, withinMs: INSTALL_WITHIN_MS, signal, log });
+  // Debian has what its npm imports beside it, where only Debian's own Node looks.
+  const env = { NODE_PATH: dirname(npm) };
+  const { code, words, ended } = await runCommand({ made, command, withinMs: INSTALL_WITHIN_MS, signal, log, env });
   if (ended) throw new BuildFailure(ended, `npm ci was ended: ${ended}`);
   if (code === 0) return;
   const isBroken = /EUSAGE|EINTEGRITY|EJSONPARSE|lockfileVersion|in sync/.test(words);

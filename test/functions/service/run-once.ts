@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { assertNoChildLeft } from "../tools/child.ts";
-import { until } from "../tools/until.ts";
-import { type Deployed, FunctionsService } from "./functions-service.ts";
-import { httpProject } from "./git-repository.ts";
+import { assertNoChildLeft } from "../../tools/child.ts";
+import { until } from "../../tools/until.ts";
+import { type Deployed, FunctionsService } from "../functions-service.ts";
+import { httpProject } from "../git-repository.ts";
 
 const service = new FunctionsService({ FUNCTIONS_WAITING: "1" });
 const FILES = {

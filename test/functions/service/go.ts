@@ -6,12 +6,12 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { isAlive } from "../../local/src/os-process.ts";
-import { assertNoChildLeft } from "../tools/child.ts";
-import { until } from "../tools/until.ts";
-import { type Deployed, FunctionsService, TOKEN } from "./functions-service.ts";
-import { type Files, httpProject } from "./git-repository.ts";
-import { listDescendants } from "./os-processes.ts";
+import { isAlive } from "../../../local/src/os-process.ts";
+import { assertNoChildLeft } from "../../tools/child.ts";
+import { until } from "../../tools/until.ts";
+import { type Deployed, FunctionsService, TOKEN } from "../functions-service.ts";
+import { type Files, httpProject } from "../git-repository.ts";
+import { listDescendants } from "../os-processes.ts";
 
 const skip = hasGo() ? false : "there is no Go toolchain on this machine";
 const service = new FunctionsService();

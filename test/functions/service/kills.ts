@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { isAlive } from "../../local/src/os-process.ts";
-import { assertNoChildLeft } from "../tools/child.ts";
-import { until } from "../tools/until.ts";
-import { type Deployed, FunctionsService } from "./functions-service.ts";
-import { httpProject } from "./git-repository.ts";
-import { listDescendants } from "./os-processes.ts";
+import { isAlive } from "../../../local/src/os-process.ts";
+import { assertNoChildLeft } from "../../tools/child.ts";
+import { until } from "../../tools/until.ts";
+import { type Deployed, FunctionsService } from "../functions-service.ts";
+import { httpProject } from "../git-repository.ts";
+import { listDescendants } from "../os-processes.ts";
 
 const service = new FunctionsService();
 before(() => service.start());

@@ -9,9 +9,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { assertNoChildLeft } from "../tools/child.ts";
-import { FunctionsService } from "./functions-service.ts";
-import { GitRepository, httpProject } from "./git-repository.ts";
+import { assertNoChildLeft } from "../../tools/child.ts";
+import { FunctionsService } from "../functions-service.ts";
+import { GitRepository, httpProject } from "../git-repository.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "remotes-"));
 const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];

@@ -5,9 +5,9 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { assertNoChildLeft } from "../tools/child.ts";
-import { FunctionsService, TOKEN } from "./functions-service.ts";
-import { type Files, GitRepository, httpProject, SEED } from "./git-repository.ts";
+import { assertNoChildLeft } from "../../tools/child.ts";
+import { FunctionsService, TOKEN } from "../functions-service.ts";
+import { type Files, GitRepository, httpProject, SEED } from "../git-repository.ts";
 
 const service = new FunctionsService({ FUNCTIONS_REPOSITORY_MB: "2" });
 before(() => service.start());
