@@ -140,7 +140,7 @@ function createInvocations(parts: AppParts) {
     if (!invocation) return false;
     exchange(res, () => {
       if (!functions.isOpen) admit(req);
-      return invoke(invoking, invocation, req, res);
+      return invoke(invoking, invocation, { req, res });
     });
     return true;
   };

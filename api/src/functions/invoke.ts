@@ -27,6 +27,17 @@ export interface Invocation {
   rest: string;
 }
 
+interface Exchange {
+  req: IncomingMessage;
+  res: ServerResponse;
+}
+
+/** What of a request goes on. */
+interface Sending<Body> extends Exchange {
+  headers: string[];
+  body: Body;
+}
+
 /** A path, or a whole URL as a proxy is sent it; what follows the function's name is the function's. */
 const INVOKED = /^(?:https?:\/\/[^/?]*)?\/invoke\/([^/?]+)\/([^/?]+)(.*)$/is;
 const NOT_THERE = new Set(["unknown_project", "unknown_build", "no_current", "unknown_function"]);
@@ -48,33 +59,29 @@ export function readInvocation(url: string): Invocation | undefined {
   }
 }
 
-export async function invoke(
-  parts: InvokeParts,
-  invocation: Invocation,
-  req: IncomingMessage,
-  res: ServerResponse,
-): Promise<Answer> {
+export async function invoke(parts: InvokeParts, invocation: Invocation, exchange: Exchange): Promise<Answer> {
   const { project, name } = invocation;
+  const { req } = exchange;
   if (/websocket/i.test(req.headers.upgrade ?? "")) {
     throw new ClusterError("upgrade_unsupported", "functions answer requests; they take no WebSocket");
   }
   const headers = passedHeaders(req, parts.carriesToken(req));
-  const isWhole = parts.leases.has(project, name) && isDirectable(req);
-  const body = hasBody(req) ? (isWhole ? await readBytes(req) : req) : null;
-  const lease = isWhole ? parts.leases.take(project, name) : undefined;
-  const answer = lease && (await goDirectly(parts, invocation, lease, headers, body as Buffer | null, req, res));
-  return answer ?? relay(parts, invocation, headers, body, req, res);
+  const body = hasBody(req) ? req : null;
+  if (!parts.leases.has(project, name) || !isDirectable(req)) {
+    return relay(parts, invocation, { ...exchange, headers, body });
+  }
+  const whole = body && (await readBytes(body));
+  const lease = parts.leases.take(project, name);
+  const answer = lease && (await goDirectly(parts, invocation, { ...exchange, headers, body: whole }, lease));
+  return answer ?? relay(parts, invocation, { ...exchange, headers, body: whole });
 }
 
 /** Undefined where the sandbox was not reached. */
 async function goDirectly(
   { leases, relay }: InvokeParts,
   { project, name, rest }: Invocation,
+  { req, res, headers, body }: Sending<Buffer | null>,
   lease: Lease,
-  headers: string[],
-  body: Buffer | null,
-  req: IncomingMessage,
-  res: ServerResponse,
 ): Promise<Answer | undefined> {
   const path = rest.startsWith("/") ? rest : `/${rest}`;
   const ours = ["x-function-cold-start", "0", "x-function-timeout-ms", String(lease.timeoutMs)];
@@ -99,10 +106,7 @@ function describeProblem({ code, detail, members }: DirectProblem): Answer {
 async function relay(
   { relay, leases, projects }: InvokeParts,
   { project, name, rest }: Invocation,
-  headers: string[],
-  body: IncomingMessage | Buffer | null,
-  req: IncomingMessage,
-  res: ServerResponse,
+  { req, res, headers, body }: Sending<IncomingMessage | Buffer | null>,
 ): Promise<Answer> {
   const path = `/v1/run/${encodeURIComponent(project)}/current/${encodeURIComponent(name)}${rest}`;
   const isReplaced = (code: string) => NOT_THERE.has(code);

@@ -100,7 +100,7 @@ function invokeRoute(path: string, parts: FunctionsParts): Route {
     handle({ params, exchange: { req, res } }) {
       const { project = "", function: name = "" } = params;
       const { rest = "" } = readInvocation(req.url ?? "") ?? {};
-      return invoke(parts, { project, name, rest }, req, res);
+      return invoke(parts, { project, name, rest }, { req, res });
     },
   });
 }
