@@ -25,7 +25,10 @@ async function openDiary(key: string): Promise<string> {
 /** In the order in which it happened; notes of different children may overtake each other on their way. */
 async function readDiary(pid: string): Promise<unknown[]> {
   const { notes } = (await client.read(pid)).body["state"] as { notes: { text: { what: string; at: number } }[] };
-  return notes.map(({ text }) => text).sort((a, b) => a.at - b.at).map(({ what }) => what);
+  return notes
+    .map(({ text }) => text)
+    .sort((a, b) => a.at - b.at)
+    .map(({ what }) => what);
 }
 
 const untilDiary = (pid: string, ...notes: string[]) =>
