@@ -40,7 +40,7 @@ async function untilDirect(api: number, path: string): Promise<void> {
   await until(
     async () => {
       for (let i = 0; i < 3; i++) await (await invoke(api, path)).arrayBuffer();
-      child.pause();
+      await child.pause();
       try {
         return (await invoke(api, path, { signal: AbortSignal.timeout(300) })).ok;
       } catch {

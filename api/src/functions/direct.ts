@@ -5,6 +5,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { filterHeaders, readRawHeaders } from "@genserverless/shared/functions/raw-headers.ts";
 import type { Dispatcher } from "undici";
 import type { Lease } from "./lease.ts";
 
@@ -28,15 +29,6 @@ export interface DirectProblem {
   members: Record<string, unknown>;
 }
 
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-  "trailer",
-  "te",
-]);
 const MOST_WORDS = 1_000;
 
 /** Gives the lease back, or ends it. Never rejects. */
@@ -182,15 +174,7 @@ function isUnreached(error: NodeJS.ErrnoException): boolean {
 }
 
 function readHeaders({ rawHeaders }: Dispatcher.DispatchController): string[] {
-  const raw = rawHeaders as Buffer[];
-  const kept: string[] = [];
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = String(raw[i]);
-    const lower = name.toLowerCase();
-    if (!HOP_BY_HOP.has(lower) && !lower.startsWith("x-function-"))
-      kept.push(name, (raw[i + 1] as Buffer).toString("latin1"));
-  }
-  return kept;
+  return filterHeaders(readRawHeaders(rawHeaders), (name) => !name.startsWith("x-function-"));
 }
 
 export function isDirectable({ headers }: IncomingMessage): boolean {

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
 import type { FunctionsAccess } from "@genserverless/shared/functions/access.ts";
 import { FunctionsAway, notSetUp } from "@genserverless/shared/functions/functions-client.ts";
+import { filterHeaders, readNamed, readRawHeaders } from "@genserverless/shared/functions/raw-headers.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Dispatcher, Pool } from "undici";
 
@@ -27,19 +28,7 @@ export interface Relayed {
 
 export type RelayEnd = { status: number; problem?: undefined } | { problem: string };
 
-const NOT_PASSED = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "expect",
-  "x-functions-token",
-]);
+const TOKEN_HEADER = "x-functions-token";
 const FORWARDED = "x-forwarded-for";
 /** What a function may answer with goes through here with what the service adds. */
 const MOST_HEAD_BYTES = 32 * 1024;
@@ -89,7 +78,7 @@ export class Relay implements Part {
     const { token } = this.#access ?? notSetUp();
     const pool = this.#pool;
     if (!pool) throw new FunctionsAway("this node has not started yet");
-    headers.push("x-functions-token", token);
+    headers.push(TOKEN_HEADER, token);
     const body = relayed.body && "readable" in relayed.body ? readBody(relayed.body) : relayed.body;
     if (goesOn && this.#isDraining()) throw new FunctionsAway("this node is about to leave");
     if (goesOn) {
@@ -179,16 +168,17 @@ function readBody(req: IncomingMessage): PassThrough {
 }
 
 function readHeaders({ rawHeaders }: Dispatcher.DispatchController): string[] {
-  const raw = (rawHeaders as Buffer[]).map((part) => part.toString("latin1"));
-  return filterHeaders(raw, (name) => !NOT_PASSED.has(name));
+  return filterHeaders(readRawHeaders(rawHeaders), () => true);
 }
 
 /** What of a request's headers a function may see. */
 export function passedHeaders(req: IncomingMessage, hidesAuthorization: boolean): string[] {
-  const ofConnection = readNamed(req.headers.connection);
+  const named = readNamed(req.headers.connection);
+  // Whose request it is a client cannot take away.
+  for (const name of [FORWARDED, "host"]) named.delete(name);
   const headers = filterHeaders(req.rawHeaders, (name) => {
     if (name === "authorization") return !hidesAuthorization;
-    return name !== "cookie" && !NOT_PASSED.has(name) && !ofConnection.has(name);
+    return name !== "cookie" && name !== TOKEN_HEADER && !named.has(name);
   });
   const cookies = (req.headers.cookie ?? "").split(/; */).filter((each) => each && !CONSOLE_COOKIE.test(each));
   if (cookies.length > 0) headers.push("cookie", cookies.join("; "));
@@ -198,21 +188,4 @@ export function passedHeaders(req: IncomingMessage, hidesAuthorization: boolean)
 
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-}
-
-/** What a client's `Connection` says ends here too; whose request it is, it cannot take away. */
-function readNamed(connection = ""): Set<string> {
-  const named = new Set(connection.toLowerCase().split(/\s*,\s*/));
-  named.delete(FORWARDED);
-  named.delete("host");
-  return named;
-}
-
-function filterHeaders(raw: readonly string[], keeps: (name: string) => boolean): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < raw.length; i += 2) {
-    const [name = "", value = ""] = [raw[i], raw[i + 1]];
-    if (keeps(name.toLowerCase())) kept.push(name, value);
-  }
-  return kept;
 }
