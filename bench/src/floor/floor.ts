@@ -85,7 +85,9 @@ export class Floor implements System {
     const file = join(this.#folder, "haproxy.cfg");
     const statsBind = `127.0.0.1:${await findFreePort()}`;
     const apis = [`127.0.0.1:${serverPort}`];
-    await writeFile(file, renderConfig({ bind: `127.0.0.1:${this.#port}`, statsBind, apis }));
+    const config = renderConfig({ bind: `127.0.0.1:${this.#port}`, statsBind, apis });
+    // There is no other server that could take over from one that is slow to answer a check.
+    await writeFile(file, config.replace(/^\s*default-server check .*$/m, ""));
     return new Child({ name: "haproxy", command: haproxy, args: ["-db", "-f", file] });
   }
 }
