@@ -216,12 +216,37 @@ test("is worked by keys alone", async (t) => {
   await page.keyboard.press("/");
   await page.keyboard.type("accumulator");
   await page.keyboard.press("Escape");
-  await until(async () => (await page.locator(".row-link").first().textContent())?.startsWith("accumulator/"), SOON);
+  const isFiltered = async () => {
+    const pids = await page.locator(".row-link").allTextContents();
+    return pids.length > 0 && pids.every((pid) => pid.startsWith("accumulator/"));
+  };
+  await until(isFiltered, SOON);
   await page.keyboard.press("j");
   const outline = await page.evaluate<string>("getComputedStyle(document.activeElement).outlineStyle");
   assert.equal(outline, "solid", "the focus is seen");
   await page.keyboard.press("Enter");
   await untilText(page, "h1", /^accumulator\//);
+});
+
+test("a row that has the focus keeps it while others come, go and change places", async (t) => {
+  const page = await open(t, "#/overview", TOKEN);
+  const focused = await page.evaluate<string[]>(`(async () => {
+    const { keep } = await import("./dom.js");
+    const list = document.createElement("div");
+    document.querySelector("main").prepend(list);
+    const draw = (...names) => keep(list, names, String, () => document.createElement("button"));
+    const told = [];
+    draw("a", "b", "c");
+    list.children[1].focus();
+    for (const names of ["bc", "bac", "cab", "xyzb", "b"]) {
+      draw(...names);
+      told.push([...list.children].map(({ dataset }) => dataset.key).join("") + " " + document.activeElement.dataset.key);
+    }
+    draw("a", "c");
+    told.push(String(document.activeElement.dataset.key));
+    return told;
+  })()`);
+  assert.deepEqual(focused, ["bc b", "bac b", "cab b", "xyzb b", "b b", "undefined"]);
 });
 
 test("names with HTML, control and wide characters are shown as text", async (t) => {

@@ -167,6 +167,8 @@ test("an api killed while it deploys: asked again, there is one deployment of th
   const [first, second] = cluster.cluster.apis as [TestNode, TestNode];
   const body = JSON.stringify({ repository: repository.path });
   const headers = { "content-type": "application/json" };
+  // No worker takes the project's turn meanwhile, so there is no answer yet.
+  await worker.pause();
   const broken = assert.rejects(fetch(`${second.url}/api/projects`, { method: "POST", body, headers }));
   await cluster.service.child.untilRecord(
     ({ msg, project }) => msg === "checkout.made" && project === "alice-api",
@@ -174,6 +176,7 @@ test("an api killed while it deploys: asked again, there is one deployment of th
   );
   await second.kill();
   await broken;
+  worker.resume();
   const again = await fetch(`${first.url}/api/projects`, { method: "POST", body, headers });
   const { message } = (await again.json()) as { message: string };
   assert.match(message, /^(Yeah! project created\.|repository has not changed since last deployment)$/);

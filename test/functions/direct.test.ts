@@ -34,7 +34,7 @@ function invoke(api: number, path: string, options: RequestInit = {}): Promise<R
   return fetch(`${functions.cluster.apis[api]?.url}/invoke/${path}`, options);
 }
 
-/** Until an api answers while the functions service is stopped: it asks nobody else then. */
+/** Until an api answers while the functions service is stopped: it asks nobody else then. One at a time: the service is stopped by one only. */
 async function untilDirect(api: number, path: string): Promise<void> {
   const { child } = functions.service;
   await until(
@@ -129,7 +129,7 @@ test("once a deployment is ready no request is answered by the one before, howev
   const make = (n: number) => httpProject({ version: `(req, res) => res.end("${n}")` });
   const repository = functions.makeRepository(make(1));
   const { project } = await functions.deploy(repository);
-  await Promise.all([untilDirect(0, `${project}/version`), untilDirect(1, `${project}/version`)]);
+  for (const api of [0, 1]) await untilDirect(api, `${project}/version`);
   for (let n = 2; n <= 4; n++) {
     repository.commit(make(n));
     let isOver = false;

@@ -34,7 +34,7 @@ export function fill(element, ...children) {
 
 /**
  * Makes `parent` hold one element per item, in order, reusing the element that an item's key had before, so that what is
- * selected or focused stays so.
+ * selected or focused stays so. What has to move loses the focus by that, and is given it back.
  * @template Item
  * @param {Element} parent
  * @param {readonly Item[]} items
@@ -43,8 +43,11 @@ export function fill(element, ...children) {
  * @param {(element: HTMLElement, item: Item) => void} [update]
  */
 export function keep(parent, items, keyOf, make, update = () => {}) {
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
   const children = /** @type {HTMLElement[]} */ (Array.from(parent.children));
   const before = new Map(children.map((element) => [element.dataset["key"], element]));
+  const keys = new Set(items.map(keyOf));
+  for (const [key, element] of before) if (key === undefined || !keys.has(key)) element.remove();
   items.forEach((item, index) => {
     const key = keyOf(item);
     const element = before.get(key) ?? make(item);
@@ -53,7 +56,7 @@ export function keep(parent, items, keyOf, make, update = () => {}) {
     if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
     update(element, item);
   });
-  for (const gone of before.values()) gone.remove();
+  if (focused !== document.activeElement && parent.contains(focused)) focused?.focus({ preventScroll: true });
 }
 
 /**
