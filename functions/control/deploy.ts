@@ -10,9 +10,9 @@
  */
 
 import { type Build, FunctionsAway, FunctionsProblem } from "@genserverless/shared/functions/functions-client.ts";
+import { type Deployment, type ProjectState, toFunctionPid } from "@genserverless/shared/functions/processes.ts";
 import type { Context } from "genserverless";
-import { buildingOf, change, currentOf, type Deployment, missingIn, type ProjectState, prune } from "./deployments.ts";
-import { toFunctionPid } from "./function-pid.ts";
+import { buildingOf, change, currentOf, missingIn, prune } from "./deployments.ts";
 import { isPassing, isProblem, service } from "./service.ts";
 
 const LEAST_PAUSE_MS = 100;

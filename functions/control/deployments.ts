@@ -8,35 +8,7 @@
  */
 
 import type { Manifest } from "@genserverless/shared/functions/manifest.ts";
-
-export interface Deployment {
-  /** From 1. */
-  number: number;
-  commit: string;
-  /** The branch or tag that was at this commit. */
-  ref: string;
-  status: "building" | "ready" | "failed" | "superseded";
-  /** ISO 8601. */
-  at: string;
-  /** Whether the functions service has been asked to build it. */
-  isBegun: boolean;
-  durationMs?: number;
-  /** Of one that failed. */
-  reason?: { code: string; message: string };
-  /** The deployment whose commit it brought back. */
-  rollbackOf?: number;
-  manifest: Manifest;
-}
-
-export interface ProjectState {
-  repository: string;
-  /** What is asked for at each deployment; the default branch where there is none. */
-  ref?: string;
-  /** The number of the deployment that serves. */
-  current?: number;
-  /** Oldest first. */
-  deployments: Deployment[];
-}
+import type { Deployment, ProjectState } from "@genserverless/shared/functions/processes.ts";
 
 export interface Source {
   repository: string;

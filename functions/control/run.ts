@@ -9,8 +9,9 @@
  */
 
 import { FunctionsAway, FunctionsProblem, type Run } from "@genserverless/shared/functions/functions-client.ts";
+import type { FunctionRun, FunctionState, Target } from "@genserverless/shared/functions/processes.ts";
 import type { Context } from "genserverless";
-import { type FunctionRun, type FunctionState, findRunning, findStartable, note, type Target } from "./runs.ts";
+import { findRunning, findStartable, note } from "./runs.ts";
 import { isProblem, service } from "./service.ts";
 
 /** Most runs are over before anybody has to ask again. */

@@ -8,40 +8,7 @@
  * service, which begins each id once, runs it once.
  */
 
-import type { RunEnd } from "@genserverless/shared/functions/functions-client.ts";
-import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
-
-export interface FunctionRun {
-  id: string;
-  status: "due" | "running" | "skipped" | RunEnd;
-  /** In ms since the epoch, like all times here. */
-  dueAt: number;
-  startedAt?: number;
-  /** Which build runs it. */
-  commit?: string;
-  event?: unknown;
-  durationMs?: number;
-  coldStart?: boolean;
-  error?: string;
-}
-
-export interface Target {
-  project: string;
-  commit: string;
-  spec: FunctionSpec;
-}
-
-export interface FunctionState {
-  /** Undefined until it has been configured. */
-  target?: Target;
-  /** Those that are due or running, oldest first. */
-  active: FunctionRun[];
-  /** Those that have ended, newest first. */
-  ended: FunctionRun[];
-  counts: Partial<Record<FunctionRun["status"], number>>;
-  /** When the schedule is due next. */
-  nextAt?: number;
-}
+import type { FunctionRun, FunctionState } from "@genserverless/shared/functions/processes.ts";
 
 const MOST_ENDED = 20;
 /** More than these are not kept for later: what comes then is skipped. */

@@ -1,9 +1,9 @@
 import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
+import { FUNCTION_MODULE, type FunctionState } from "@genserverless/shared/functions/processes.ts";
 import { type Context, defineServer, noreply, reply, stop } from "genserverless";
 import { z } from "zod";
-import { FUNCTION_MODULE } from "../control/function-pid.ts";
 import { advanceRuns } from "../control/run.ts";
-import { type FunctionState, findStartable, makeDue, NO_RUNS } from "../control/runs.ts";
+import { findStartable, makeDue, NO_RUNS } from "../control/runs.ts";
 import { listen } from "../control/schedule.ts";
 import { findNext } from "../src/manifest/schedule.ts";
 

@@ -1,4 +1,10 @@
 import { FunctionsProblem } from "@genserverless/shared/functions/functions-client.ts";
+import {
+  type Deployment,
+  PROJECT_MODULE,
+  type ProjectState,
+  toFunctionPid,
+} from "@genserverless/shared/functions/processes.ts";
 import { type Context, defineServer, noreply, reply, stop } from "genserverless";
 import { z } from "zod";
 import { advance } from "../control/deploy.ts";
@@ -6,15 +12,12 @@ import {
   begin,
   buildingOf,
   currentOf,
-  type Deployment,
   EMPTY,
   findRollback,
   isUnchanged,
   newestOf,
-  type ProjectState,
   type Source,
 } from "../control/deployments.ts";
-import { PROJECT_MODULE, toFunctionPid } from "../control/function-pid.ts";
 import { isPassing, isProblem, service } from "../control/service.ts";
 
 /** As the functions service answers a checkout; it has read the manifest. */

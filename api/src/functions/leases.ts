@@ -6,6 +6,7 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FunctionsAccess } from "@genserverless/shared/functions/access.ts";
+import { isPidPart } from "@genserverless/shared/process/pid.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import type { Client } from "undici";
 import { Lease } from "./lease.ts";
@@ -88,6 +89,8 @@ export class Leases implements Part {
 
   /** A request went through the service: the function is in use, and its sandbox is idle now. */
   noteRelayed(project: string, name: string): void {
+    // What cannot be a name is no part of a path either: its answer was the service's refusal.
+    if (!isPidPart(project) || !isPidPart(name)) return;
     const now = performance.now();
     const key = `${project}/${name}`;
     const wanted = this.#wanted.get(key);

@@ -1,9 +1,18 @@
 /** What the api reads of the processes of projects and functions, and of the functions service, for whoever looks. */
 
 import type { FunctionsClient, PoolFigures, ServiceFigures } from "@genserverless/shared/functions/functions-client.ts";
-import type { FunctionSpec, Manifest } from "@genserverless/shared/functions/manifest.ts";
+import type { FunctionSpec } from "@genserverless/shared/functions/manifest.ts";
+import {
+  type Deployment,
+  type FunctionRun,
+  type FunctionState,
+  PROJECT_MODULE,
+  type ProjectState,
+  toFunctionPid,
+  toProjectPid,
+} from "@genserverless/shared/functions/processes.ts";
 import type { Snapshot } from "@genserverless/shared/inspect/snapshot.ts";
-import { isPidPart, type Pid, toPid } from "@genserverless/shared/process/pid.ts";
+import { isPidPart, type Pid } from "@genserverless/shared/process/pid.ts";
 import type { z } from "zod";
 import type {
   DeploymentView,
@@ -13,39 +22,7 @@ import type {
   RunView,
 } from "../routes/functions-schemas.ts";
 
-/** As functions/modules/project.ts keeps it. */
-interface ProjectState {
-  repository: string;
-  ref?: string;
-  current?: number;
-  deployments: StoredDeployment[];
-}
-
-interface StoredDeployment extends Omit<z.infer<typeof DeploymentView>, "isCurrent"> {
-  manifest: Manifest;
-}
-
-/** As functions/modules/function.ts keeps it. */
-interface FunctionState {
-  active: StoredRun[];
-  ended: StoredRun[];
-  counts: Record<string, number>;
-  nextAt?: number;
-}
-
-type StoredRun = Omit<z.infer<typeof RunView>, "dueAt" | "startedAt"> & { dueAt: number; startedAt?: number };
-
-const PROJECTS = "functions.project";
-const FUNCTIONS = "functions.function";
 const PAGE = 1_000;
-
-export function toProjectPid(project: string): Pid {
-  return toPid(PROJECTS, project);
-}
-
-export function toFunctionPid(project: string, name: string): Pid {
-  return toPid(FUNCTIONS, `${project}~${name}`);
-}
 
 export class ProjectsReader {
   readonly #snapshot: Snapshot;
@@ -60,11 +37,11 @@ export class ProjectsReader {
     const pids: Pid[] = [];
     let cursor: string | undefined;
     do {
-      const page = await this.#snapshot.listPids({ module: PROJECTS, limit: PAGE, cursor });
+      const page = await this.#snapshot.listPids({ module: PROJECT_MODULE, limit: PAGE, cursor });
       pids.push(...page.pids);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
-    const found = await Promise.all(pids.map((pid) => this.read(pid.slice(PROJECTS.length + 1))));
+    const found = await Promise.all(pids.map((pid) => this.read(pid.slice(PROJECT_MODULE.length + 1))));
     return found.filter((project) => project !== undefined).sort((a, b) => a.name.localeCompare(b.name));
   }
 
@@ -151,7 +128,7 @@ export class Project {
   }
 
   /** The deployment that serves. */
-  get current(): StoredDeployment | undefined {
+  get current(): Deployment | undefined {
     return this.#find(this.#state.current);
   }
 
@@ -197,11 +174,11 @@ export class Project {
     };
   }
 
-  #find(number: number | undefined): StoredDeployment | undefined {
+  #find(number: number | undefined): Deployment | undefined {
     return this.#state.deployments.find((each) => each.number === number);
   }
 
-  #viewDeployment(stored: StoredDeployment): z.infer<typeof DeploymentView> {
+  #viewDeployment(stored: Deployment): z.infer<typeof DeploymentView> {
     const { number, commit, ref, status, at, durationMs, reason, rollbackOf } = stored;
     return {
       number,
@@ -237,7 +214,7 @@ function sum(pools: readonly PoolFigures[]) {
   return total;
 }
 
-function viewRun({ id, status, dueAt, startedAt, durationMs, coldStart, error }: StoredRun): z.infer<typeof RunView> {
+function viewRun({ id, status, dueAt, startedAt, durationMs, coldStart, error }: FunctionRun): z.infer<typeof RunView> {
   return {
     id,
     status,

@@ -6,7 +6,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough } from "node:stream";
-import type { FunctionsAccess } from "@genserverless/shared/functions/access.ts";
+import { type FunctionsAccess, TOKEN_HEADER } from "@genserverless/shared/functions/access.ts";
 import { FunctionsAway, notSetUp } from "@genserverless/shared/functions/functions-client.ts";
 import { filterHeaders, readNamed, readRawHeaders } from "@genserverless/shared/functions/raw-headers.ts";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
@@ -28,7 +28,6 @@ export interface Relayed {
 
 export type RelayEnd = { status: number; problem?: undefined } | { problem: string };
 
-const TOKEN_HEADER = "x-functions-token";
 const FORWARDED = "x-forwarded-for";
 /** What a function may answer with goes through here with what the service adds. */
 const MOST_HEAD_BYTES = 32 * 1024;

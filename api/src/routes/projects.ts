@@ -7,8 +7,9 @@
 import { isUtf8 } from "node:buffer";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
 import type { Checkout, FunctionsClient } from "@genserverless/shared/functions/functions-client.ts";
+import { toProjectPid } from "@genserverless/shared/functions/processes.ts";
 import { z } from "zod";
-import { type Project, type ProjectsReader, toProjectPid } from "../functions/projects.ts";
+import type { Project, ProjectsReader } from "../functions/projects.ts";
 import { conflict, explainRefusal, NO_PROJECT, UNPARSED, unavailable } from "../functions/seed-answers.ts";
 import type { Answer } from "../respond.ts";
 import {

@@ -5,9 +5,10 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Messenger } from "@genserverless/shared/cluster/messenger.ts";
+import { toProjectPid } from "@genserverless/shared/functions/processes.ts";
 import { ClusterError } from "@genserverless/shared/service/errors.ts";
 import { z } from "zod";
-import { type Project, type ProjectsReader, toProjectPid } from "../functions/projects.ts";
+import type { Project, ProjectsReader } from "../functions/projects.ts";
 import type { Input } from "../request/input.ts";
 import type { Answer } from "../respond.ts";
 import { PushAccepted } from "./functions-schemas.ts";

@@ -1,9 +1,9 @@
 /** Which headers go through to a function, and back: all but those that belong to one connection, and our own. */
 
 import type { IncomingMessage } from "node:http";
+import { TOKEN_HEADER } from "@genserverless/shared/functions/access.ts";
 import { filterHeaders, readNamed } from "@genserverless/shared/functions/raw-headers.ts";
 
-export const TOKEN_HEADER = "x-functions-token";
 const OURS = /^x-function-/;
 
 /** As Node's client takes them: name, value, name, value … */

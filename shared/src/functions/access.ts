@@ -8,6 +8,9 @@ export interface FunctionsAccess {
   token: string;
 }
 
+/** What the token is sent in, so that Authorization is the function's own. */
+export const TOKEN_HEADER = "x-functions-token";
+
 /** Undefined where this cluster has no functions: `FUNCTIONS_URL` is not set. */
 export function readFunctionsAccess(env: Record<string, string | undefined>): FunctionsAccess | undefined {
   const text = readText(env, "FUNCTIONS_URL", "");
