@@ -2,6 +2,12 @@
 
 import { test } from "node:test";
 import type {
+  DeploymentView,
+  FunctionView,
+  ProjectSummary,
+  ProjectView,
+} from "@genserverless/shared/functions/views.ts";
+import type {
   BatchAnswer,
   BatchedCast,
   BulkAction,
@@ -22,6 +28,7 @@ import type {
   SkipAnswer,
 } from "genserverless/client.ts";
 import type { z } from "zod";
+import type * as functions from "./routes/functions-schemas.ts";
 import type * as modules from "./routes/module-schemas.ts";
 import type * as operate from "./routes/operate-schemas.ts";
 import type * as schemas from "./routes/schemas.ts";
@@ -45,6 +52,10 @@ test("the client's answers are the routes'", () => {
   answers<PublishAnswer>(...routes<typeof operate.PublishAnswer>());
   answers<{ modules: ModuleView[] }>(...routes<typeof modules.Modules>());
   answers<MigrationView>(...routes<typeof modules.Migration>());
+  answers<ProjectSummary>(...routes<typeof functions.ProjectSummary>());
+  answers<ProjectView>(...routes<typeof functions.ProjectView>());
+  answers<DeploymentView>(...routes<typeof functions.DeploymentView>());
+  answers<FunctionView>(...routes<typeof functions.FunctionView>());
 });
 
 test("what the client sends is what the routes take", () => {

@@ -3,8 +3,8 @@
  * is fresh for two seconds, since a prompt asks at every key.
  */
 
+import type { ProjectSummary } from "@genserverless/shared/functions/views.ts";
 import type { ListOptions, ReadOptions } from "genserverless/client";
-import type { ProjectView } from "./functions-api.ts";
 
 const WITHIN_MS = 1_000;
 const MOST_PIDS = 1_000;
@@ -22,7 +22,7 @@ interface AskedDoor {
 }
 
 interface Deployed {
-  projects: Pick<ProjectView, "name" | "functions">[];
+  projects: Pick<ProjectSummary, "name" | "functions">[];
 }
 
 export class CandidateSource {

@@ -4,12 +4,13 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { DeploymentView } from "@genserverless/shared/functions/views.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatSpan } from "@genserverless/shared/text/quantities.ts";
 import { ProblemError } from "genserverless/client";
 import { Refused } from "./failure.ts";
 import { readStream } from "./follow.ts";
-import { type Deployment, pathOfDeployment } from "./functions-api.ts";
+import { pathOfDeployment } from "./functions-api.ts";
 import type { Output } from "./output.ts";
 import { drawBar } from "./progress-bar.ts";
 import type { Session } from "./session.ts";
@@ -55,7 +56,7 @@ export async function followBuild(session: Session, project: string, number: num
   }
 }
 
-async function untilOver({ functions }: Session, project: string, number: number): Promise<Deployment> {
+async function untilOver({ functions }: Session, project: string, number: number): Promise<DeploymentView> {
   for (;;) {
     const deployment = await functions.findDeployment(project, number);
     if (deployment.status !== "building") return deployment;
@@ -67,7 +68,7 @@ async function describeFailed(
   { functions }: Session,
   project: string,
   name: string,
-  { reason }: Deployment,
+  { reason }: DeploymentView,
 ): Promise<Refused> {
   const { current } = await functions.findProject(project);
   const serving =

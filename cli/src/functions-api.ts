@@ -1,68 +1,14 @@
 /** Projects, their deployments and their functions, as the api tells them. What is read may be asked again; what changes something is sent once. */
 
+import type {
+  DeploymentView,
+  FunctionView,
+  ProjectSummary,
+  ProjectView,
+} from "@genserverless/shared/functions/views.ts";
 import { ProblemError, type ReadOptions } from "genserverless/client";
 import { toProblem } from "genserverless/transport.ts";
 import { type Door, readText } from "./door.ts";
-
-export interface DeployedFunction {
-  name: string;
-  type: "http" | "cron" | "event";
-  /** `/invoke/USER-REPO/API`; of http functions. */
-  url?: string;
-  schedule?: string;
-  timezone?: string;
-  topic?: string;
-}
-
-export interface Deployment {
-  number: number;
-  commit: string;
-  ref: string;
-  status: "building" | "ready" | "failed" | "superseded";
-  isCurrent: boolean;
-  at: string;
-  durationMs?: number;
-  reason?: { code: string; message: string };
-  rollbackOf?: number;
-}
-
-export interface ProjectView {
-  name: string;
-  repository: string;
-  ref?: string;
-  status: "building" | "ready" | "failed";
-  /** The number of a deployment. */
-  current?: number;
-  commit?: string;
-  functions: DeployedFunction[];
-  /** Newest first; a list of projects has none. */
-  deployments?: Deployment[];
-}
-
-export interface FunctionRun {
-  id: string;
-  dueAt: string;
-  startedAt?: string;
-  status: string;
-  durationMs?: number;
-  coldStart?: boolean;
-  error?: string;
-}
-
-export interface FunctionView extends DeployedFunction {
-  project: string;
-  nextAt?: string;
-  invocations: number;
-  failures: number;
-  timeouts: number;
-  refused: number;
-  coldStarts: number;
-  lastColdStartMs?: number;
-  meanMs?: number;
-  sandboxes: { warm: number; busy: number; waiting: number };
-  /** Of one cron or event function. */
-  runs?: FunctionRun[];
-}
 
 export interface DeployAnswer {
   message: string;
@@ -105,15 +51,15 @@ export class FunctionsApi {
     this.#limits = limits;
   }
 
-  async listProjects(): Promise<ProjectView[]> {
-    return (await this.#read<{ projects: ProjectView[] }>("/api/projects")).projects;
+  async listProjects(): Promise<ProjectSummary[]> {
+    return (await this.#read<{ projects: ProjectSummary[] }>("/api/projects")).projects;
   }
 
   findProject(project: string): Promise<ProjectView> {
     return this.#read(pathOfProject(project));
   }
 
-  findDeployment(project: string, number: number): Promise<Deployment> {
+  findDeployment(project: string, number: number): Promise<DeploymentView> {
     return this.#read(pathOfDeployment(project, number));
   }
 

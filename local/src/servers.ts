@@ -1,10 +1,9 @@
 /** The programs that are not npm packages: found on this machine, or installed through its package manager. */
 
 import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { SettingError } from "@genserverless/shared/service/env.ts";
+import { findProgram } from "@genserverless/shared/service/programs.ts";
 
 type ServerName = "redis-server" | "haproxy" | "git" | "tmux" | "curl" | "jq" | "chromium";
 
@@ -49,19 +48,11 @@ const PACKAGE_MANAGERS: PackageManager[] = [
   },
 ];
 
-/** Where servers live although a user's PATH does not say so. */
-const SERVER_FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
-
 /** The programs' paths. Programs that are missing are installed when this user may. */
 export async function ensureServers<Name extends ServerName>(names: Name[]): Promise<Record<Name, string>> {
   const missing = names.filter((name) => !findProgram(name));
   if (missing.length > 0) await install(missing);
   return Object.fromEntries(names.map((name) => [name, findProgram(name)])) as Record<Name, string>;
-}
-
-function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
-  const folders = [...path.split(delimiter).filter(Boolean), ...SERVER_FOLDERS];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
 async function install(names: ServerName[]): Promise<void> {
@@ -102,13 +93,4 @@ async function run([command = "", ...args]: string[]): Promise<string> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", HOMEBREW_NO_AUTO_UPDATE: "1" };
   const child = spawn(command, args, { env, stdio: ["ignore", "ignore", "pipe"] });
   return (await text(child.stderr)).trim();
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,69 +1,18 @@
 /** The functions of the cluster's projects, as its API tells of them: one snapshot for both skins. */
 
+import type { FunctionView, LogLine, ProjectSummary } from "@genserverless/shared/functions/views.ts";
 import type { ApiAnswer, ApiClient } from "./api-client.ts";
 import { followEvents } from "./event-feed.ts";
 
 export interface FunctionsView {
-  projects: readonly ProjectView[];
+  projects: readonly ListedProject[];
   /** All there are, in all projects. */
   sandboxes: { warm: number; busy: number };
 }
 
-export interface ProjectView {
-  name: string;
-  repository: string;
-  status: "building" | "ready" | "failed";
-  /** Number of the deployment that serves; absent before the first. */
-  current?: number;
-  commit?: string;
+/** A project with the figures of its functions. */
+export interface ListedProject extends ProjectSummary {
   functions: readonly FunctionView[];
-}
-
-/** Counts are since the functions service began; times of day are ISO 8601. */
-export interface FunctionView {
-  project: string;
-  name: string;
-  type: "http" | "cron" | "event";
-  url?: string;
-  commit: string;
-  schedule?: string;
-  timezone?: string;
-  topic?: string;
-  nextAt?: string;
-  timeoutMs: number;
-  memoryMb: number;
-  concurrency: number;
-  keepWarm: number;
-  invocations: number;
-  failures: number;
-  timeouts: number;
-  refused: number;
-  coldStarts: number;
-  lastColdStartMs?: number;
-  meanMs?: number;
-  sandboxes: { warm: number; busy: number; waiting: number };
-  /** The newest first. Absent in a list, and of an http function. */
-  runs?: readonly RunView[];
-}
-
-export interface RunView {
-  id: string;
-  dueAt: string;
-  startedAt?: string;
-  status: string;
-  durationMs?: number;
-  coldStart?: boolean;
-  error?: string;
-}
-
-export interface LogLine {
-  /** ms since the epoch. */
-  at: number;
-  commit: string;
-  sandbox: number;
-  /** `service` is what the functions service says of the sandbox. */
-  stream: "stdout" | "stderr" | "service";
-  text: string;
 }
 
 /** What was asked for, or what the API answered in its place: 503 where the cluster has no functions service. */
@@ -100,7 +49,7 @@ async function readFunctions(api: Pick<ApiClient, "request">): Promise<Read<Func
   const refusal = [projects, functions].find(({ status }) => status !== 200);
   if (refusal) return { refusal };
   const told = functions.body as { functions: FunctionView[]; sandboxes: FunctionsView["sandboxes"] };
-  const known = (projects.body as { projects: Omit<ProjectView, "functions">[] }).projects;
+  const known = (projects.body as { projects: ProjectSummary[] }).projects;
   const ofProject = Map.groupBy(told.functions.toSorted(compareNames), ({ project }) => project);
   const view = known.map((project) => ({ ...project, functions: ofProject.get(project.name) ?? [] }));
   return { view: { projects: view.toSorted(compareNames), sandboxes: told.sandboxes } };

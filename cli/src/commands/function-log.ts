@@ -1,5 +1,6 @@
 /** What one function prints, and what the functions service says of its sandboxes. */
 
+import type { LogLine } from "@genserverless/shared/functions/views.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { InvalidArgumentError } from "commander";
 import { readStream } from "../follow.ts";
@@ -9,16 +10,6 @@ import type { Session } from "../session.ts";
 export interface FunctionName {
   project: string;
   name: string;
-}
-
-export interface FunctionLine {
-  /** ms since the epoch. */
-  at: number;
-  commit: string;
-  /** A number, of one run of the functions service. */
-  sandbox: number;
-  stream: "stdout" | "stderr" | "service";
-  text: string;
 }
 
 const STYLES = { stdout: undefined, stderr: "yellow", service: "cyan" } as const;
@@ -32,16 +23,13 @@ export async function printFunctionLog(
   const { output } = session;
   await readStream(session, path, follow, ({ event, data }) => {
     if (event !== "line") return;
-    const line = JSON.parse(data) as FunctionLine;
+    const line = JSON.parse(data) as LogLine;
     output.answer(line, () => describeLine(output, line));
   });
 }
 
 /** `2026-03-01T12:00:00.123Z 4d6311d sandbox 3 stdout  Client ip address is 127.0.0.1.` */
-export function describeLine(
-  output: Pick<Output, "paint">,
-  { at, commit, sandbox, stream, text }: FunctionLine,
-): string {
+export function describeLine(output: Pick<Output, "paint">, { at, commit, sandbox, stream, text }: LogLine): string {
   const head = output.paint(
     "dim",
     `${new Date(at).toISOString()} ${toPrintable(commit.slice(0, 7))} sandbox ${sandbox}`,

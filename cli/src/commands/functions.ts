@@ -1,10 +1,10 @@
 /** functions: those that are deployed here with their figures, and the runs of one. */
 
+import type { FunctionView, RunView } from "@genserverless/shared/functions/views.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatSpan } from "@genserverless/shared/text/quantities.ts";
 import type { Column } from "@genserverless/shared/text/table.ts";
 import type { Command } from "commander";
-import type { FunctionRun, FunctionView } from "../functions-api.ts";
 import type { Session } from "../session.ts";
 import { addExamples, type Run } from "./command.ts";
 import { whenOf } from "./projects.ts";
@@ -79,7 +79,7 @@ function describeFunction(view: FunctionView): string[] {
   ];
 }
 
-function describeRun({ id, dueAt, status, durationMs, coldStart, error }: FunctionRun): string[] {
+function describeRun({ id, dueAt, status, durationMs, coldStart, error }: RunView): string[] {
   const cold = coldStart === undefined ? "-" : coldStart ? "yes" : "no";
   return [toPrintable(id), toPrintable(dueAt), status, tellMs(durationMs), cold, toPrintable(error ?? "-")];
 }

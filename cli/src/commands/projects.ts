@@ -2,12 +2,12 @@
 
 import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
+import type { DeployedFunction, DeploymentView, ProjectSummary } from "@genserverless/shared/functions/views.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatSpan } from "@genserverless/shared/text/quantities.ts";
 import type { Column } from "@genserverless/shared/text/table.ts";
 import type { Command } from "commander";
 import { Refused, WrongUsage } from "../failure.ts";
-import type { DeployedFunction, Deployment, ProjectView } from "../functions-api.ts";
 import type { Session } from "../session.ts";
 import { addExamples, type Run } from "./command.ts";
 
@@ -51,14 +51,14 @@ async function listProjects({ functions, output }: Session): Promise<void> {
   output.table(await functions.listProjects(), PROJECTS, describeProject, "no projects");
 }
 
-function describeProject({ name, status, current, commit, functions, repository }: ProjectView): string[] {
+function describeProject({ name, status, current, commit, functions, repository }: ProjectSummary): string[] {
   const served = [String(current ?? "-"), shorten(commit), String(functions.length)];
   return [toPrintable(name), status, ...served, toPrintable(repository)];
 }
 
 async function showProject({ functions, output, settings }: Session, name: string): Promise<void> {
   const project = await functions.findProject(name);
-  const { repository, ref, status, deployments = [] } = project;
+  const { repository, ref, status, deployments } = project;
   const describe = (one: DeployedFunction) => [one.name, one.type, whenOf(one, settings.url)].map(toPrintable);
   output.answer(project, () => [
     ...[
@@ -79,7 +79,7 @@ export function whenOf({ url, schedule, timezone, topic }: DeployedFunction, bas
   return topic ?? (url === undefined ? "-" : base + url);
 }
 
-function describeDeployment(deployment: Deployment): string[] {
+function describeDeployment(deployment: DeploymentView): string[] {
   const { number, status, isCurrent, commit, ref, at, durationMs, reason, rollbackOf } = deployment;
   const why = reason ? `${reason.code}: ${reason.message}` : rollbackOf === undefined ? "-" : `back to ${rollbackOf}`;
   const took = durationMs === undefined ? "-" : formatSpan(durationMs);

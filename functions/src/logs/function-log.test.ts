@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { FunctionLog, type LogLine } from "./function-log.ts";
+import type { LogLine } from "@genserverless/shared/functions/views.ts";
+import { FunctionLog } from "./function-log.ts";
 import { readOutput } from "./output-reader.ts";
 
 const line = (text: string): LogLine => ({ at: 0, commit: "c", sandbox: 1, stream: "stdout", text });

@@ -1,16 +1,6 @@
 /** What one function has printed of late: the last lines, numbered, for readers that come, go and come back. */
 
-export interface LogLine {
-  /** ms since the epoch. */
-  at: number;
-  /** Of the build that printed it. */
-  commit: string;
-  /** Counts sandboxes. */
-  sandbox: number;
-  /** `service` where the service itself has something to say. */
-  stream: "stdout" | "stderr" | "service";
-  text: string;
-}
+import type { LogLine } from "@genserverless/shared/functions/views.ts";
 
 export interface NumberedLine {
   id: string;

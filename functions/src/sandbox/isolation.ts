@@ -4,8 +4,7 @@
  */
 
 import { spawn } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { findProgram } from "@genserverless/shared/service/programs.ts";
 
 /** Programs of util-linux and coreutils that a sandbox is made with. */
 export interface Programs {
@@ -40,10 +39,8 @@ export interface Found {
   missing: string[];
 }
 
-export function findPrograms(path = process.env["PATH"] ?? ""): Programs {
-  const folders = [...path.split(delimiter), "/usr/bin", "/usr/sbin", "/bin", "/sbin"];
-  const find = (name: string) => folders.map((folder) => join(folder, name)).find(isExecutable);
-  const [prlimit, setpriv, unshare] = [find("prlimit"), find("setpriv"), find("unshare")];
+export function findPrograms(): Programs {
+  const [prlimit, setpriv, unshare] = ["prlimit", "setpriv", "unshare"].map(findProgram);
   return { ...(prlimit && { prlimit }), ...(setpriv && { setpriv }), ...(unshare && { unshare }) };
 }
 
@@ -81,13 +78,4 @@ export function succeeds(command: string, args: string[], withinMs: number): Pro
     const child = spawn(command, args, { stdio: "ignore", env: {}, timeout: withinMs, killSignal: "SIGKILL" });
     child.once("error", () => resolve(false)).once("exit", (code) => resolve(code === 0));
   });
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

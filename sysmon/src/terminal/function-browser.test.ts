@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FunctionEyes, FunctionsView, LogLine } from "../functions.ts";
+import type { LogLine } from "@genserverless/shared/functions/views.ts";
+import type { FunctionEyes, FunctionsView } from "../functions.ts";
 import { cronView, functionsView, functionView, projectView } from "../view/sample-functions.test-support.ts";
 import { FunctionBrowser } from "./function-browser.ts";
 import { operateFunction } from "./operator.ts";

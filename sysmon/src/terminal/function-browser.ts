@@ -4,7 +4,8 @@
  * twenty times as long as it took, at least a second.
  */
 
-import type { FunctionEyes, FunctionsView, FunctionView } from "../functions.ts";
+import type { FunctionView } from "@genserverless/shared/functions/views.ts";
+import type { FunctionEyes, FunctionsView } from "../functions.ts";
 import type { FunctionsModel } from "../view/model.ts";
 import { FunctionPage } from "./function-page.ts";
 import { describeProblem } from "./operator.ts";

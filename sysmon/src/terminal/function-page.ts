@@ -1,6 +1,7 @@
 /** One function that is looked into: its figures and runs as they were read last, and its log for as long as it is followed. */
 
-import type { FunctionEyes, FunctionView, LogLine } from "../functions.ts";
+import type { FunctionView, LogLine } from "@genserverless/shared/functions/views.ts";
+import type { FunctionEyes } from "../functions.ts";
 import type { FunctionPageModel } from "../view/model.ts";
 import { describeProblem } from "./operator.ts";
 

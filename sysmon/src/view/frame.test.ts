@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { LogLine, RunView } from "@genserverless/shared/functions/views.ts";
 import { countColumns } from "@genserverless/shared/text/printable.ts";
 import fc from "fast-check";
-import type { LogLine } from "../functions.ts";
 import { KEYS } from "../terminal/keys.ts";
 import { viewFrame } from "./frame.ts";
 import { outlineJson } from "./json-outline.ts";
@@ -53,7 +53,7 @@ function hostileModel(tab: Model["tab"], text: string): Model {
 
 /** One open where the text is long, so that both are seen. */
 function hostileFunctions(text: string): Model["functions"] {
-  const run = { id: text, dueAt: text, status: text, error: text };
+  const run = { id: text, dueAt: text, status: text as RunView["status"], error: text };
   const view = cronView({ project: text, name: text, schedule: text, timezone: text, commit: text, runs: [run] });
   const project = projectView({ name: text, repository: text, commit: text, functions: [view, view] });
   const line: LogLine = { at: 0, commit: text, sandbox: 1, stream: "stdout", text };

@@ -1,8 +1,8 @@
 /** One function, where the functions tab has it open: its figures, its last runs, and below them its log, which goes on. */
 
+import type { FunctionView, LogLine, RunView } from "@genserverless/shared/functions/views.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
 import { formatSpan } from "@genserverless/shared/text/quantities.ts";
-import type { FunctionView, LogLine, RunView } from "../functions.ts";
 import { type Line, line, span, type Tone } from "./line.ts";
 import type { FunctionPageModel } from "./model.ts";
 import { formatMs, formatNumber } from "./numbers.ts";

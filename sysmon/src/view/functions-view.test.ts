@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LogLine } from "../functions.ts";
+import type { LogLine } from "@genserverless/shared/functions/views.ts";
 import { countLogRows } from "./function-view.ts";
 import { viewFunctions } from "./functions-view.ts";
 import { textOf } from "./line.ts";

@@ -1,7 +1,8 @@
 /** The functions tab: every project with its functions, and which of these is chosen; or one of them, where it is open. */
 
+import type { FunctionView } from "@genserverless/shared/functions/views.ts";
 import { toPrintable } from "@genserverless/shared/text/printable.ts";
-import type { FunctionsView, FunctionView, ProjectView } from "../functions.ts";
+import type { FunctionsView, ListedProject } from "../functions.ts";
 import { describeNext, describeTrigger, shortenCommit, viewFunction } from "./function-view.ts";
 import { type GridColumn, layGrid } from "./grid.ts";
 import { fillLine, type Line, line, type Span, scroll, span, type Tone, tint } from "./line.ts";
@@ -72,7 +73,7 @@ function describeTotals({ projects, sandboxes }: FunctionsView, error: string | 
   ];
 }
 
-function describeProject({ name, status, current, commit, repository }: ProjectView): Line {
+function describeProject({ name, status, current, commit, repository }: ListedProject): Line {
   const deployed = current === undefined ? "not deployed yet" : `deployment ${current}`;
   return [
     span(`${toPrintable(name)}  `, "strong"),

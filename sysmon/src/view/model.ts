@@ -1,8 +1,9 @@
 /** All that the full-screen dashboard shows, as data. The views are pure functions of it and of the window's size. */
 
+import type { FunctionView, LogLine } from "@genserverless/shared/functions/views.ts";
 import type { DeadLetter, MailboxPeek, ProcessView } from "@genserverless/shared/inspect/views.ts";
 import type { LogEntry } from "@genserverless/shared/logs/log-entry.ts";
-import type { FunctionsView, FunctionView, LogLine } from "../functions.ts";
+import type { FunctionsView } from "../functions.ts";
 import type { Beat } from "../history.ts";
 import type { Picture } from "../watch.ts";
 import type { Outline } from "./json-outline.ts";

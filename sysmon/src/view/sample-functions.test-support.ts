@@ -1,6 +1,7 @@
 /** Functions to look at, for the tests of both skins: what the API answers, and the snapshot that is made of it. */
 
-import type { FunctionsView, FunctionView, ProjectView } from "../functions.ts";
+import type { FunctionView } from "@genserverless/shared/functions/views.ts";
+import type { FunctionsView, ListedProject } from "../functions.ts";
 
 const COMMIT = "1f2e3d4c5b6a79880716253443526170f1e2d3c4";
 
@@ -45,7 +46,7 @@ export function cronView(changes: Partial<FunctionView> = {}): FunctionView {
   };
 }
 
-export function projectView(changes: Partial<ProjectView> = {}): ProjectView {
+export function projectView(changes: Partial<ListedProject> = {}): ListedProject {
   return {
     name: "alice-shop",
     repository: "https://github.com/alice/shop",
@@ -57,6 +58,6 @@ export function projectView(changes: Partial<ProjectView> = {}): ProjectView {
   };
 }
 
-export function functionsView(projects: ProjectView[] = [projectView()]): FunctionsView {
+export function functionsView(projects: ListedProject[] = [projectView()]): FunctionsView {
   return { projects, sandboxes: { warm: 2, busy: 1 } };
 }

@@ -1,6 +1,6 @@
 /** One function: its figures, its last runs, and its log as it prints. */
 
-/** @import { FunctionView, LogLine, RunView } from "../../functions.ts" */
+/** @import { FunctionView, LogLine, RunView } from "../../../../shared/src/functions/views.ts" */
 /** @import { Cell } from "./table.js" */
 
 import { fillWithWords, panel } from "./dialogs.js";

@@ -1,6 +1,7 @@
 /** Every project that is deployed, and every function with its figures. */
 
-/** @import { FunctionsView, FunctionView, ProjectView } from "../../functions.ts" */
+/** @import { FunctionView } from "../../../../shared/src/functions/views.ts" */
+/** @import { FunctionsView, ListedProject } from "../../functions.ts" */
 /** @import { Cell } from "./table.js" */
 
 import { confirmAct, fillWithWords, noteAnswer, panel } from "./dialogs.js";
@@ -94,7 +95,7 @@ export function makeRunButton({ project, name, type }, onActed) {
 
 /**
  * @param {() => void} onActed
- * @returns {Cell<ProjectView>[]}
+ * @returns {Cell<ListedProject>[]}
  */
 function projectCells(onActed) {
   return [
