@@ -139,11 +139,8 @@ test("ES 5.10.3: new and changed cron functions are due at once, removed ones st
   assert.equal(gate.count("/goes"), gone);
 
   await cluster.ask("DELETE", `/api/projects/${project}`);
-  const { json } = await get("/v1/processes?module=functions.function");
-  assert.deepEqual(
-    (json["processes"] as { key: string }[]).filter(({ key }) => key.startsWith(project)),
-    [],
-  );
+  const areGone = async () => !(await get("/v1/processes?module=functions.function")).text.includes(project);
+  await until(areGone, { ...SOON, what: "its processes are gone" });
 });
 
 test("ES 5.10.4: the endpoints that are printed are those that can be called", async () => {
