@@ -380,6 +380,8 @@ test("a command whose turn has ended three nodes is set aside alone; where nobod
   await ask(pid, { add: 1 });
   const blame = async (facts: Record<string, string>) => {
     await control.pause(pid);
+    // A worker that still has its state does not make that anew.
+    await until(async () => !(await readRecord(pid))["o"], SOON);
     const waiting = ask(pid, { add: 1 });
     const { i = "" } = await readRecord(pid);
     const queue = (part: string) => api.keys.queue(api.keys.partitionOf(pid), `${pid}@${i}`, part);
