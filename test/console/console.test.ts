@@ -292,6 +292,8 @@ test("a state of 5 MB opens at once, and its parts when they are asked for", asy
   assert.equal((await client().call("stack/large", "size")).body["reply"], 6);
   const page = await open(t, "#/process/stack/large", TOKEN);
   await untilText(page, ".state", /5\.\d MiB/);
+  // What stands above the state moves it down when it comes.
+  await untilText(page, ".facts", "mailbox");
   await page.click(".state .branch > details:first-child > summary");
   await untilText(page, ".state .more", "8,900 more");
   const frameMs = await page.evaluate<number>(

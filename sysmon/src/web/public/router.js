@@ -11,9 +11,14 @@ export function readPlace() {
   return { view: view || "overview", rest, query: new URLSearchParams(query) };
 }
 
-/** @param {string} hash */
+/**
+ * Shows a place at once, so that the next key already means that one; a browser tells of a new hash later.
+ * @param {string} hash
+ */
 export function go(hash) {
-  location.hash = hash;
+  if (location.hash === hash) return;
+  history.pushState(null, "", hash);
+  dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
 /**

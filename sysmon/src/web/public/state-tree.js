@@ -49,7 +49,10 @@ export class StateTree {
     };
     details.open = this.#open.get(path) ?? (depth === 0 || (depth < 3 && size <= OPEN_PARTS));
     if (details.open) grow();
+    // Told at once: what is shown anew before the browser tells the toggle has to know of it.
+    summary.addEventListener("click", () => this.#open.set(path, !details.open));
     details.addEventListener("toggle", () => {
+      if (!details.isConnected) return;
       this.#open.set(path, details.open);
       if (details.open) grow();
     });

@@ -228,6 +228,8 @@ function makeStatePanel(path) {
     say(fault, answer.status === 200 ? "" : describeProblem(answer));
     if (answer.status !== 200) return;
     const { state, revision } = answer.body;
+    // A commit was told while this was on its way.
+    if (revision < shown && revision < newest) return;
     show(state, revision, answer.size > SMALL_STATE ? answer.size : JSON.stringify(state).length);
   }
 
