@@ -1,6 +1,6 @@
 import { defineServer, noreply, reply } from "genserverless";
 
-/** The count has become a total; of a count of 13 it can make nothing. */
+/** The count has become a total; of a count below zero it can make nothing. */
 export default defineServer({
   name: "versioned",
   version: 2,
@@ -9,7 +9,7 @@ export default defineServer({
   handleCall: (_message: "read", _from, state) => reply({ version: 2, ...state }, state),
   codeChange: (fromVersion, state) => {
     const { count } = state as { count: number };
-    if (count === 13) throw new TypeError("what is this?");
+    if (count < 0) throw new TypeError("what is this?");
     return { total: count, from: fromVersion };
   },
 });
