@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
 import { Keys } from "@genserverless/shared/redis/keys.ts";
 import type { ActorState, Step } from "../contract/actor.ts";
-import { audit } from "../tools/audit.ts";
+import { untilSound } from "../tools/audit.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
@@ -88,7 +88,7 @@ test("PG 2.3 bug 2: 1,000 processes that fall asleep at once disturb nobody, and
     );
   }
   const redis = cluster.redis.connect();
-  await until(async () => (await audit(redis, cluster.keyPrefix, 64)).length === 0, SOON);
+  await untilSound(redis, cluster.keyPrefix, 64);
 });
 
 test("a wake-up that comes after its process has fallen asleep does not keep it awake", async () => {

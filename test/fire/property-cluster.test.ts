@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
 import type { Driver } from "../contract/driver.ts";
-import { audit, findOutboxes } from "../tools/audit.ts";
+import { findOutboxes, untilSound } from "../tools/audit.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
 import type { Answer } from "../tools/cluster-client.ts";
 import { type Order, PlayerModel, programs } from "../tools/player-model.ts";
@@ -69,7 +69,7 @@ test("players on a cluster become what a plain model says, whatever they are tol
 async function play(orders: readonly Order[]): Promise<void> {
   try {
     await new PlayerModel(driver, `run-${++runs}`).run(orders);
-    await untilAtRest();
+    await untilSound(redis, cluster.keyPrefix, PARTITIONS, WITHIN_MS);
   } catch (cause) {
     throw new Error(`run-${runs} fails: ${JSON.stringify(orders)}`, { cause });
   }
@@ -79,20 +79,6 @@ async function play(orders: readonly Order[]): Promise<void> {
 async function untilDelivered(): Promise<void> {
   const isDelivered = async () => (await findOutboxes(redis, cluster.keyPrefix, PARTITIONS)).length === 0;
   await until(isDelivered, { withinMs: WITHIN_MS, what: "all outboxes are empty" });
-}
-
-/** Nothing is under way any more, and everything in Redis fits together. */
-async function untilAtRest(): Promise<void> {
-  let faults: string[] = [];
-  const isAtRest = async () => {
-    faults = await audit(redis, cluster.keyPrefix, PARTITIONS);
-    return faults.length === 0;
-  };
-  try {
-    await until(isAtRest, { withinMs: WITHIN_MS, everyMs: 100 });
-  } catch (error) {
-    throw new Error(faults.join("\n"), { cause: error });
-  }
 }
 
 function useNextVersion(): void {

@@ -4,7 +4,9 @@
  * leaves its partition so; to be asked where nobody is at work, for it reads key by key.
  */
 
+import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
+import { until } from "./until.ts";
 
 /** What is wrong, a sentence each. */
 export async function audit(redis: Redis, prefix: string, partitions: number): Promise<string[]> {
@@ -15,6 +17,18 @@ export async function audit(redis: Redis, prefix: string, partitions: number): P
     }),
   );
   return faults.flat();
+}
+
+/**
+ * Waits until nobody is at work any more – what has run is put to sleep, or given to a worker that has just come – and
+ * everything fits together. Fails with what does not.
+ */
+export async function untilSound(redis: Redis, prefix: string, partitions: number, withinMs = 30_000): Promise<void> {
+  const isSound = async () => {
+    assert.deepEqual(await audit(redis, prefix, partitions), []);
+    return true;
+  };
+  await until(isSound, { withinMs, everyMs: 100, what: "everything in Redis fits together" });
 }
 
 /** Whose outboxes hold something, in one look at all partitions: a mailbox's name, or `!` for a partition's own. */
