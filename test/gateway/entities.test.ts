@@ -19,7 +19,7 @@ for (const protocol of ["lightbend", "cloudstate"] as const) {
       await world.start();
       const port = await findFreePort();
       model = await world.startModel(port, { PROTOCOL: protocol });
-      gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "2000", PASSIVATION_TIMEOUT_MS: "60000" });
+      gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "5000", PASSIVATION_TIMEOUT_MS: "60000" });
       await gateway.untilOpen();
     });
     after(async () => {
@@ -165,7 +165,7 @@ for (const protocol of ["lightbend", "cloudstate"] as const) {
       const startedAt = performance.now();
       const [code] = await fail("silent", { misbehave: "never" });
       assert.equal(code, status.DEADLINE_EXCEEDED);
-      assert.ok(performance.now() - startedAt < 10_000);
+      assert.ok(performance.now() - startedAt >= 4_900);
       await untilHeard("silent", "cancelled");
       assert.equal(await call("silent", { emit: "B" }), "AB");
     });
