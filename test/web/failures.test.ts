@@ -42,8 +42,8 @@ const FAILURES: [mood: string, code: string, detail: RegExp][] = [
   ["not-json", "callback_failed", /answered 200, and the answer is not signed$/],
   ["huge", "callback_failed", /the answer has more than 33554432 bytes$/],
   ["reset", "callback_failed", /other side closed|ECONNRESET/],
-  ["stall", "callback_timeout", /did not answer within 9\d\d ms$/],
-  ["hang", "callback_timeout", /did not answer within 9\d\d ms$/],
+  ["stall", "callback_timeout", /did not answer within 28\d\d ms$/],
+  ["hang", "callback_timeout", /did not answer within 28\d\d ms$/],
 ];
 
 for (const [mood, code, detail] of FAILURES) {

@@ -123,7 +123,7 @@ function setTimers(ctx: Context) {
 export const plain = defineServer({
   name: "web-plain",
   version: 1,
-  turnTimeoutMs: 1_000,
+  turnTimeoutMs: 3_000,
   keepState: "always",
   init: (args: unknown) => ({ args, heard: [] as unknown[] }),
   handleCall: (message: unknown, _from, state) => {
