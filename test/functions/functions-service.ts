@@ -1,6 +1,7 @@
 /** A functions service of a test's own, as an operating-system process, and what a control plane would ask of it. */
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
@@ -116,6 +117,20 @@ export class FunctionsService {
     const build = await this.build(json as unknown as Deployed);
     const reason = build["reason"] as { code: string; message: string } | undefined;
     return { status: 0, code: reason?.code ?? "none", detail: reason?.message ?? "" };
+  }
+
+  /** Of a function that sends back what it is sent: that comes before the request has ended. */
+  async checkStreams({ project, commit }: Deployed, name: string): Promise<void> {
+    const url = `${this.url}/v1/run/${project}/${commit}/${name}`;
+    const sent = request(url, { method: "POST", headers: { "x-functions-token": TOKEN }, agent: false });
+    sent.write("one");
+    const [answer] = await once(sent, "response");
+    assert.equal(String((await once(answer, "data"))[0]), "one");
+    sent.write("two");
+    assert.equal(String((await once(answer, "data"))[0]), "two");
+    sent.end();
+    answer.resume();
+    await once(answer, "end");
   }
 
   run({ project, commit }: Deployed, name: string, options: RunOptions = {}): Promise<Answered> {

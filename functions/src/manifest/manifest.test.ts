@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ManifestProblem } from "@genserverless/shared/functions/manifest.ts";
+import { SEED } from "../../../test/functions/git-repository.ts";
 import { Problem } from "../problems.ts";
 import { readManifest } from "./manifest.ts";
 
 /** Typed from the seed's document. */
-const SEED = `#.eserveless.yaml
-repo: https://github.com/evanxg852000/node-eserveless-example
-runtime: node
-functions:
-- name: API
-  type: http
-- name: Ticker
-  type: cron
-  schedule: "*/1 * * * *"
-  meta:
-    path: "/usr/bin"
-    name: prod 
-`;
+const { ".eserveless.yaml": MANIFEST = "" } = SEED;
 
 function problemsOf(text: string): string[] {
   try {
@@ -35,7 +24,7 @@ const http = (more: string) => `runtime: node\nfunctions:\n- name: a\n  type: ht
 const cron = (schedule: string) => `runtime: node\nfunctions:\n- name: a\n  type: cron\n  schedule: ${schedule}\n`;
 
 test("ES-5: reads the manifest of the seed, with defaults", () => {
-  const { runtime, repo, functions } = readManifest(SEED);
+  const { runtime, repo, functions } = readManifest(MANIFEST);
   assert.deepEqual([runtime, repo], ["node", "https://github.com/evanxg852000/node-eserveless-example"]);
   assert.deepEqual(functions, [
     {

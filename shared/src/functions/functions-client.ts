@@ -47,16 +47,19 @@ export interface RunRequest {
   waitMs: number;
 }
 
-/** Counted since the service began. */
-export interface FunctionFigures {
-  project: string;
-  function: string;
+/** Since the service began. */
+export interface FunctionCounts {
   invocations: number;
   failures: number;
   timeouts: number;
   refused: number;
   coldStarts: number;
   lastColdStartMs?: number;
+}
+
+export interface FunctionFigures extends FunctionCounts {
+  project: string;
+  function: string;
   totalMs: number;
 }
 

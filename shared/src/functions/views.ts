@@ -3,7 +3,7 @@
  * ISO 8601; counts are since the functions service began.
  */
 
-import type { RunEnd } from "./functions-client.ts";
+import type { FunctionCounts, RunEnd } from "./functions-client.ts";
 
 export interface DeployedFunction {
   name: string;
@@ -44,7 +44,7 @@ export interface DeploymentView {
   rollbackOf?: number;
 }
 
-export interface FunctionView extends DeployedFunction {
+export interface FunctionView extends DeployedFunction, FunctionCounts {
   project: string;
   commit: string;
   nextAt?: string;
@@ -52,12 +52,6 @@ export interface FunctionView extends DeployedFunction {
   memoryMb: number;
   concurrency: number;
   keepWarm: number;
-  invocations: number;
-  failures: number;
-  timeouts: number;
-  refused: number;
-  coldStarts: number;
-  lastColdStartMs?: number;
   meanMs?: number;
   sandboxes: { warm: number; busy: number; waiting: number };
   /** Of one cron or event function, newest first; a list has none. */
