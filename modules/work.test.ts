@@ -11,7 +11,10 @@ async function begin() {
   const kit = createKit({ modules: [work] });
   await kit.cast(PID, FOO);
   const status = () => (kit.state(PID) as { status: string } | undefined)?.status;
-  const shownForMs = () => (kit.state(PID) as { shownUntil: number }).shownUntil - kit.now();
+  const shownForMs = () => {
+    const { shownUntil } = kit.state(PID) as { shownUntil?: number };
+    return shownUntil === undefined ? undefined : shownUntil - kit.now();
+  };
   return { kit, status, shownForMs };
 }
 
@@ -23,7 +26,11 @@ test("works for 3 s, is shown for 10 s and kept for an hour more", async () => {
   await kit.advance(1);
   assert.equal(status(), "worked");
   assert.equal(shownForMs(), 10 * SECOND);
-  await kit.advance(3_610 * SECOND - 1);
+  await kit.advance(10 * SECOND - 1);
+  assert.equal(shownForMs(), 1);
+  await kit.advance(1);
+  assert.equal(shownForMs(), undefined);
+  await kit.advance(3_600 * SECOND - 1);
   assert.equal(status(), "worked");
   await kit.advance(1);
   assert.equal(status(), undefined);
@@ -60,7 +67,7 @@ test("loses no time and no work wherever its worker dies", async () => {
   assert.equal(status(), "worked");
   assert.deepEqual(
     kit.timers(PID).map(({ name }) => name),
-    ["forget"],
+    ["hide", "forget"],
   );
 });
 

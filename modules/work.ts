@@ -25,7 +25,7 @@ interface State extends Partial<z.infer<typeof Work>> {
   status: "pending" | "working" | "worked";
   result?: unknown;
   error?: string;
-  /** Of worked work, in ms since the epoch: until then it is the answer to whoever asks for the same again. */
+  /** Of worked work that is shown, in ms since the epoch: it is the answer to whoever asks for the same again. */
   shownUntil?: number;
 }
 
@@ -46,6 +46,7 @@ export default defineServer({
   casts: { begin: { args: Work, handle: ({ data }, state, ctx) => noreply(begin(data, state, ctx)) } },
   infos: {
     due: async (_tick, state, ctx) => noreply(state.status === "working" ? await carryOut(state, ctx) : state),
+    hide: (_tick, { shownUntil, ...state }) => noreply(state),
     forget: (_tick, state) => stop("normal", state),
   },
 });
@@ -53,7 +54,7 @@ export default defineServer({
 /** Work that is there already stays as it is; shown once more, so that whoever was accepted also sees it. */
 function begin(data: string, state: State, ctx: Context): State {
   if (state.status === "working") return state;
-  if (state.shownUntil !== undefined && ctx.now() < state.shownUntil) return show(state, ctx);
+  if (state.shownUntil !== undefined) return show(state, ctx);
   const startMs = HANDLER ? 0 : PAUSE_MS;
   ctx.cancel("forget");
   ctx.sendAfter(startMs, "due", { name: "once" });
@@ -71,7 +72,9 @@ async function carryOut({ data }: State, ctx: Context): Promise<State> {
   return show({ status: "worked", ...came }, ctx);
 }
 
+/** Until a timer hides it: whoever reads and whoever posts go by the state, so no two clocks have to agree. */
 function show(state: State, ctx: Context): State {
+  ctx.sendAfter(SHOWN_MS, "hide", { name: "hide" });
   ctx.sendAfter(SHOWN_MS + KEPT_MS, "forget", { name: "forget" });
   return { ...state, shownUntil: ctx.now() + SHOWN_MS };
 }

@@ -68,8 +68,6 @@ export interface AppParts {
   token?: string;
   /** Names with a dot under which it may be called. */
   allowedHosts?: readonly string[];
-  /** The cluster's time, in ms since the epoch. */
-  now(): number;
   /** What it answers with that goes on, to be ended when the node leaves. */
   streams?: EventStreams;
   logs: LogFeed;
@@ -159,7 +157,7 @@ function guardDoor({ token, allowedHosts }: AppParts): Authorize {
 /** In the order in which they are tried: the hot path first. */
 function listRoutes(parts: AppParts): Route[] {
   const { messenger, snapshot, control, deadLetters, transfer, modules, tryMigration, metrics } = parts;
-  const { name, now, logs, history, journal, functions, token, isOpen, isDraining } = parts;
+  const { name, logs, history, journal, functions, token, isOpen, isDraining } = parts;
   let described: { of: ReturnType<Modules>; text: string } | undefined;
   const describe = (): string => {
     const of = modules();
@@ -177,7 +175,7 @@ function listRoutes(parts: AppParts): Route[] {
     ...groupRoutes(messenger, snapshot, modules),
     ...moduleRoutes({ modules, tryMigration }),
     ...messageRoutes(messenger, snapshot, isDraining),
-    ...workRoutes({ messenger, snapshot, modules, name, now }),
+    ...workRoutes({ messenger, snapshot, modules, name }),
     ...historyRoutes(history),
     ...journalRoutes(journal),
     ...logRoutes(logs),

@@ -79,7 +79,6 @@ export function partsForRefusing(): AppParts {
     logs: nothingBehind<LogFeed>("logs"),
     log: createLog("test", { LOG_LEVEL: "silent" }),
     name: "api@test",
-    now: Date.now,
     isOpen: () => true,
     isDraining: () => false,
   };

@@ -107,7 +107,6 @@ export class ApiService implements Part {
       name,
       ...(token !== undefined && { token }),
       allowedHosts,
-      now: () => clock.now(),
       isOpen: () => this.#isOpen,
       isDraining,
     });

@@ -27,15 +27,13 @@ export interface WorkParts {
   modules: Modules;
   /** Of this node, for `accepted_by`. */
   name: string;
-  /** The cluster's time, in ms since the epoch. */
-  now(): number;
 }
 
 type Posted = z.infer<typeof WorkRequest> | z.infer<typeof WorkRefused>;
 
 /** What the module keeps, as far as it is read here. */
 interface WorkState extends z.infer<typeof WorkStatus> {
-  /** Of worked work, in ms since the epoch. */
+  /** Of worked work that is shown, in ms since the epoch. */
   shownUntil?: number;
 }
 
@@ -70,7 +68,7 @@ function postRoute(parts: WorkParts): Route {
   });
 }
 
-function readRoute({ snapshot, now }: WorkParts): Route {
+function readRoute({ snapshot }: WorkParts): Route {
   return defineRoute({
     method: "get",
     path: `${PATH}/:callback`,
@@ -84,7 +82,7 @@ function readRoute({ snapshot, now }: WorkParts): Route {
     async handle({ params }) {
       const callback = CALLBACK.exec(params["callback"] ?? "")?.[1];
       const state = callback && stateOf(await snapshot.readProcess(toPid(MODULE, callback), true));
-      const isShown = state && (state.shownUntil === undefined || now() < state.shownUntil);
+      const isShown = state && (state.status !== "worked" || state.shownUntil !== undefined);
       return isShown ? { status: 200, json: { status: state.status } } : UNKNOWN;
     },
   });
