@@ -22,7 +22,7 @@ test("a refusal of the work queue is told in its own words", async () => {
 });
 
 test("a stream that does not begin within --timeout is given up", async () => {
-  const { code, stderr, requests } = await runAgainst([() => {}], {}, "logs", "--timeout", "100ms");
+  const { code, stderr, requests } = await runAgainst([() => {}], {}, "logs", "--timeout", "1s");
   assert.deepEqual([code, requests.length], [EXIT_CODES.timedOut, 1]);
   assert.match(stderr, /no answer within --timeout/);
 });
@@ -31,9 +31,9 @@ test("a stream that has begun may last longer than --timeout", async () => {
   const slow: Serve = (_request, response) => {
     response.writeHead(200, { "content-type": "text/event-stream" }).write(": here\n\n");
     const entry = { id: "1-0", time: "2026-03-01T12:00:00Z", level: "info", node: "api@vm-1", msg: "late" };
-    setTimeout(() => response.end(`id: 1-0\nevent: log\ndata: ${JSON.stringify(entry)}\n\n`), 300);
+    setTimeout(() => response.end(`id: 1-0\nevent: log\ndata: ${JSON.stringify(entry)}\n\n`), 1_200);
   };
-  const { code, stdout } = await runAgainst([slow], {}, "logs", "--timeout", "100ms");
+  const { code, stdout } = await runAgainst([slow], {}, "logs", "--timeout", "1s");
   assert.equal(code, EXIT_CODES.ok);
   assert.match(stdout, /late/);
 });

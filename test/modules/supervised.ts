@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { defineServer, stop } from "genserverless";
 
 interface Args {
-  /** Is sent what becomes of it, and when: `began <key>` and `ended <key>: <reason>`. */
+  /** A notebook that is asked to note what becomes of it, before that goes on: `began <key>` and `ended <key>: <reason>`. */
   diary: string;
   /** How long its init takes. */
   initMs?: number;
@@ -15,9 +15,9 @@ export default defineServer({
   keepState: "never",
   init: async ({ diary, initMs = 0 }: Args, ctx) => {
     if (initMs > 0) await sleep(initMs);
-    ctx.cast(diary, { what: `began ${ctx.key}`, at: ctx.now() });
+    await ctx.call(diary, { note: `began ${ctx.key}` });
     return { diary };
   },
   handleCast: (message: { end: string }, state) => stop(message.end, state),
-  terminate: (reason, { diary }, ctx) => ctx.cast(diary, { what: `ended ${ctx.key}: ${reason}`, at: ctx.now() }),
+  terminate: async (reason, { diary }, ctx) => void (await ctx.call(diary, { note: `ended ${ctx.key}: ${reason}` })),
 });
