@@ -180,10 +180,10 @@ async function setCurrent({ pools, projects }: Parts, { req, params }: Call): Pr
 
 async function deleteProject({ projects, builds, pools, logs, figures }: Parts, { params }: Call): Promise<Answer> {
   const { project = "" } = params;
-  projects.get(project);
-  await builds.deleteProject(project);
-  await pools.closeBuild(project);
-  await projects.delete(project);
+  await projects.delete(project, async () => {
+    await builds.deleteProject(project);
+    await pools.closeBuild(project);
+  });
   logs.deleteProject(project);
   figures.deleteProject(project);
   return { status: 204 };

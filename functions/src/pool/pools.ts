@@ -134,6 +134,7 @@ export class Pools implements Part {
 
   async #open(target: Target): Promise<FoundFunction> {
     const manifest = await this.#options.builds.readManifest(target.project, target.commit);
+    const { current } = this.#options.projects.get(target.project);
     const key = nameTarget(target);
     const known = this.#pools.get(key);
     if (known) return known;
@@ -141,7 +142,7 @@ export class Pools implements Part {
     if (!spec) throw new Problem("unknown_function", `${target.project} has no function ${target.name}`);
     const found = { target, spec, pool: this.#makePool(target, spec, manifest) };
     this.#pools.set(key, found);
-    if (this.#options.projects.get(target.project).current === target.commit) found.pool.keepWarm(true);
+    if (current === target.commit) found.pool.keepWarm(true);
     return found;
   }
 

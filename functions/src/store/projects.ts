@@ -28,6 +28,7 @@ export class Projects {
   readonly #dataDir: DataDir;
   readonly #uids: UidRange;
   readonly #known = new Map<string, Project>();
+  readonly #deleting = new Map<string, Promise<void>>();
   readonly #writes = new Turnstile(WRITES_AT_ONCE);
 
   constructor(dataDir: DataDir, uids: UidRange) {
@@ -43,12 +44,12 @@ export class Projects {
   }
 
   get all(): Project[] {
-    return [...this.#known.values()];
+    return [...this.#known.values()].filter(({ name }) => !this.#deleting.has(name));
   }
 
   /** Throws `unknown_project`. */
   get(name: string): Project {
-    const project = this.#known.get(name);
+    const project = this.#deleting.has(name) ? undefined : this.#known.get(name);
     if (!project) throw new Problem("unknown_project", `there is no project ${name}`);
     return project;
   }
@@ -60,8 +61,9 @@ export class Projects {
     return current;
   }
 
-  /** The project of a repository, a new one where there is none yet. Throws `project_conflict`. */
+  /** The project of a repository, a new one where there is none yet, or none any more. Throws `project_conflict`. */
   async claim({ project: name, url, identity }: Repository): Promise<Project> {
+    await this.#deleting.get(name)?.catch(() => {});
     const known = this.#known.get(name);
     if (known && known.identity !== identity) {
       throw new Problem("project_conflict", `${name} is the project of ${known.repository}; delete it first`);
@@ -79,12 +81,26 @@ export class Projects {
     await this.#write(name);
   }
 
-  async delete(name: string): Promise<void> {
-    this.get(name);
-    await this.#writes.pass(name, async () => {
-      await this.#dataDir.remove(this.#dataDir.project(name));
-      this.#known.delete(name);
-    });
+  /**
+   * Nothing of the project is found from here on, so nothing of it begins; it is gone when `end` has ended what was under
+   * way, and until then nobody else has its user id. Whoever deletes it meanwhile waits with the first. Throws `unknown_project`.
+   */
+  async delete(name: string, end: () => Promise<void>): Promise<void> {
+    const deleting = this.#deleting.get(name) ?? this.#delete(this.get(name), end);
+    this.#deleting.set(name, deleting);
+    await deleting;
+  }
+
+  async #delete({ name }: Project, end: () => Promise<void>): Promise<void> {
+    try {
+      await end();
+      await this.#writes.pass(name, async () => {
+        await this.#dataDir.remove(this.#dataDir.project(name));
+        this.#known.delete(name);
+      });
+    } finally {
+      this.#deleting.delete(name);
+    }
   }
 
   /** Puts on the disk what is known then; nothing where the project was deleted meanwhile. */
@@ -104,7 +120,7 @@ export class Projects {
   }
 
   #findUid(): number {
-    const taken = new Set(this.all.map(({ uid }) => uid));
+    const taken = new Set([...this.#known.values()].map(({ uid }) => uid));
     const { first, count } = this.#uids;
     for (let uid = first; uid < first + count; uid++) if (!taken.has(uid)) return uid;
     throw new Problem("no_capacity", `there are ${count} projects, and no user id for another`);
