@@ -27,7 +27,7 @@ after(async () => {
 
 for (const way of CAST_WAYS) {
   test(`casts are measured: ${way}`, async () => {
-    const plan = { round: 1, seconds: 0.3, warmUpSeconds: 0.2, processes: 20 };
+    const plan = { round: 1, seconds: 1.3, warmUpSeconds: 0.2, processes: 20 };
     const { perSecond, cpuMsPerCast, casts, errors } = await measureCasts(cluster, way, plan);
     assert.ok(perSecond > 0 && cpuMsPerCast > 0 && casts > 0);
     assert.deepEqual(errors, {});
@@ -35,10 +35,10 @@ for (const way of CAST_WAYS) {
 }
 
 test("timers are measured, each once, while a worker is killed", async () => {
-  const plan = { way: "kill", round: 1, timers: 200, overMs: 500 } as const;
+  const plan = { way: "kill", round: 1, timers: 800, overMs: 500 } as const;
   const { medianMs, p99Ms, latestMs, elapsedMs, timers } = await measureTimers(cluster, plan);
   assert.ok(medianMs <= p99Ms && p99Ms <= latestMs && elapsedMs >= 250);
-  assert.equal(timers, 200);
+  assert.equal(timers, 800);
 });
 
 test("a process that has mail left is named", async () => {

@@ -18,8 +18,11 @@ interface Api {
   handle: (req: IncomingMessage, res: ServerResponse) => void;
 }
 
-const CLIENT_TIMEOUT_MS = 500;
-const SERVER_TIMEOUT_MS = 2_500;
+/** Shorter than the template's, and longer than a machine stands still now and then. */
+const CLIENT_TIMEOUT_MS = 1_600;
+const SERVER_TIMEOUT_MS = 3_500;
+const STANDSTILL_MS = 3_000;
+const SOON = { timeout: 20_000 };
 
 let apis: [Api, Api];
 let balancer: ChildProcess;
@@ -71,7 +74,8 @@ before(async () => {
   const addresses = apis.map((api) => `127.0.0.1:${api.port}`);
   const config = renderConfig({ bind: `127.0.0.1:${port}`, statsBind, apis: addresses });
   const shorter = config
-    .replace("timeout client 60s", `timeout client ${CLIENT_TIMEOUT_MS}ms`)
+    .replace("timeout client 60s", `timeout client ${CLIENT_TIMEOUT_MS}ms\n  timeout check ${STANDSTILL_MS}ms`)
+    .replace("timeout connect 250ms", `timeout connect ${STANDSTILL_MS}ms`)
     .replace("timeout server 610s", `timeout server ${SERVER_TIMEOUT_MS}ms`);
   await writeFile(file, shorter);
   balancer = spawn("haproxy", ["-db", "-f", file], { stdio: "ignore" });
@@ -88,7 +92,7 @@ after(async () => {
 });
 
 test("spreads requests over the apis", async (t) => {
-  await t.waitFor(async () => assert.equal((await ask("GET", "/")).status, 200));
+  await t.waitFor(async () => assert.equal((await ask("GET", "/")).status, 200), SOON);
   const texts = await Promise.all(Array.from({ length: 10 }, () => ask("POST", "/")));
   assert.deepEqual(new Set(texts.map(({ text }) => text)), new Set(["one", "two"]));
 });
@@ -107,7 +111,7 @@ test("repeats a GET that an api dropped, and never a POST", async () => {
 });
 
 test("lets a client wait for an answer longer than it may be silent while it sends", async () => {
-  for (const api of apis) api.handle = (_req, res) => setTimeout(() => res.end("late"), 3 * CLIENT_TIMEOUT_MS);
+  for (const api of apis) api.handle = (_req, res) => setTimeout(() => res.end("late"), CLIENT_TIMEOUT_MS + 400);
   assert.equal((await ask("POST", "/slow")).text, "late");
   for (const [api, name] of [
     [apis[0], "one"],
@@ -118,18 +122,20 @@ test("lets a client wait for an answer longer than it may be silent while it sen
 
 test("gives a function more time than an api, also between two parts of its answer, and calls it once", async () => {
   const [one, two] = apis;
+  const givenUp = Promise.withResolvers<void>();
   for (const api of apis) {
     api.requests = [];
-    api.handle = (req, res) => {
+    api.handle = async (req, res) => {
       if (req.url === "/invoke/a/cut") return cut(req);
       if (req.url === "/invoke/a/parts") res.write("part ");
-      setTimeout(() => res.end("late"), SERVER_TIMEOUT_MS + 500);
+      await givenUp.promise;
+      setTimeout(() => res.end("late"), 500);
     };
   }
   const [late, parts, api, dropped] = await Promise.all([
     ask("POST", "/invoke/a/late"),
     ask("GET", "/invoke/a/parts"),
-    ask("POST", "/late"),
+    ask("POST", "/late").finally(givenUp.resolve),
     ask("GET", "/invoke/a/cut"),
   ]);
   assert.deepEqual([late.text, parts.text, api.status, dropped.status], ["late", "part late", 504, 502]);
@@ -148,13 +154,13 @@ test("takes a body that comes with pauses, whatever it is for", async () => {
     };
   }
   const body = async function* () {
-    for (const part of ["a", "b", "c"]) {
+    for (const part of ["a", "b", "c", "d", "e"]) {
       yield Buffer.from(part);
-      await new Promise((resolve) => setTimeout(resolve, 0.7 * CLIENT_TIMEOUT_MS));
+      await new Promise((resolve) => setTimeout(resolve, 0.25 * CLIENT_TIMEOUT_MS));
     }
   };
   const answer = await fetch(`${url}/invoke/a/upload`, { method: "POST", body: body(), duplex: "half" } as RequestInit);
-  assert.equal(await answer.text(), "abc");
+  assert.equal(await answer.text(), "abcde");
   one.handle = (_req, res) => res.end("one");
   two.handle = (_req, res) => res.end("two");
 });
@@ -162,16 +168,13 @@ test("takes a body that comes with pauses, whatever it is for", async () => {
 test("leaves an api that says it is leaving, and comes back to it", async (t) => {
   const [one] = apis;
   one.isHealthy = false;
-  await t.waitFor(
-    async () => {
-      one.requests = [];
-      for (let round = 0; round < 4; round++) assert.equal((await ask("POST", "/")).text, "two");
-      assert.deepEqual(one.requests, []);
-    },
-    { timeout: 3_000 },
-  );
+  await t.waitFor(async () => {
+    one.requests = [];
+    for (let round = 0; round < 4; round++) assert.equal((await ask("POST", "/")).text, "two");
+    assert.deepEqual(one.requests, []);
+  }, SOON);
   one.isHealthy = true;
-  await t.waitFor(async () => assert.equal((await ask("POST", "/")).text, "one"), { timeout: 3_000 });
+  await t.waitFor(async () => assert.equal((await ask("POST", "/")).text, "one"), SOON);
 });
 
 test("loses no request when an api is gone from one moment to the next", async () => {

@@ -7,7 +7,6 @@ import { createNode, type Node } from "@genserverless/shared/cluster/node.ts";
 import { Outboxes } from "@genserverless/shared/cluster/outbox.ts";
 import { readClusterSettings } from "@genserverless/shared/cluster/settings.ts";
 import type { Pid } from "@genserverless/shared/process/pid.ts";
-import type { ClusterEvent } from "@genserverless/shared/service/events.ts";
 import { createLog } from "@genserverless/shared/service/log.ts";
 import { StateStores } from "@genserverless/shared/stores/state-stores.ts";
 import { NO_TRACER } from "@genserverless/shared/trace/tracer.ts";
@@ -44,26 +43,29 @@ async function fold({ pages }: StoredJournal): Promise<Handle> {
   return new Handle(found.reduce((sum, by) => sum + by, 0));
 }
 
-type Ask = { add: number } | { refuse: "before" | "after" } | "crash" | "total" | { wait: number };
+/** What a turn that is asked to wait tells of its beginning, and what it waits for. */
+const waiter = { hasBegun: Promise.withResolvers<void>(), goOn: Promise.withResolvers<void>() };
+
+type Ask = { add: number } | { refuse: "before" | "after" } | "crash" | "total" | "wait";
 
 const counter = defineServer({
   name: "counter",
   version: 1,
   onDemand: true,
   keepState: "always",
-  turnTimeoutMs: 1_000,
   intensity: { crashes: 3, withinMs: 60_000 },
   init: () => new Handle(0),
   async handleCall(ask: Ask, _from, state) {
     assert.equal(state.releases, 0, "a state is used that was let go of");
     if (ask === "crash") throw new Error("as it was asked to");
     if (ask === "total") return reply(state.total, state);
-    if ("refuse" in ask) throw new CommandFailed("no", { isSpoiled: ask.refuse === "after" });
-    if ("wait" in ask) {
-      await sleep(ask.wait);
+    if (ask === "wait") {
+      waiter.hasBegun.resolve();
+      await waiter.goOn.promise;
       assert.equal(state.releases, 0, "a state was let go of while it was used");
       return reply(state.total, state);
     }
+    if ("refuse" in ask) throw new CommandFailed("no", { isSpoiled: ask.refuse === "after" });
     state.total += ask.add;
     const event = { type: "added", dataText: String(ask.add) };
     return withJournal(reply(state.total, state), { events: [event] });
@@ -80,7 +82,6 @@ const counter = defineServer({
 
 const server = new RedisServer();
 const modules = new Map<string, ServerModule>([["counter", counter]]);
-const events: ClusterEvent[] = [];
 let proxy: FaultProxy;
 let node: Node;
 let worker: Worker;
@@ -113,7 +114,6 @@ before(async () => {
   await messenger.start();
   control = new Control({ ...options, outboxes: new Outboxes({ link: api.link, keys: api.keys, events: api.events }) });
   node = connect("worker", proxy.urlOf(server.url));
-  node.events.listen((event) => events.push(event));
   await node.link.start();
   await node.subscriber.start();
   const settings = readWorkerSettings({ REDIS_URL: server.url });
@@ -150,7 +150,7 @@ const journalOf = (pid: Pid) => api.keys.journal(api.keys.partitionOf(pid), pid)
 /** Puts what is idle to sleep. */
 async function forgetAll(): Promise<void> {
   const isEmpty = async () => {
-    await worker.learn([counter]);
+    await worker.learn([...modules.values()]);
     return worker.figures.held === 0;
   };
   await until(isEmpty, SOON);
@@ -249,7 +249,10 @@ test("a state that was made of half a journal, for Redis was away and the module
 });
 
 test("a recovery that Redis holds up for longer than a turn may take is no reason for a quarantine", async () => {
-  const pid = aPid();
+  const hasty: ServerModule = { ...counter, name: "hasty", turnTimeoutMs: 1_000 };
+  await worker.learn([hasty]);
+  modules.set("hasty", hasty);
+  const pid = "hasty/a" as Pid;
   await ask(pid, { add: 2 });
   await forgetAll();
   recoveries.push(async (stored) => {
@@ -315,17 +318,20 @@ test("a session that is lost while a state is made lets go of that state, and no
   recoveries.push(async (stored) => {
     begun.resolve();
     await goOn.promise;
-    return await fold(stored);
+    await fold(stored).catch(() => {});
+    return new Handle(1_000);
   });
-  const waiting = ask(pid, { wait: 500 });
+  const waiting = ask(pid, "wait");
   await begun.promise;
   const [session = ""] = await api.link.call<string[]>("keys", "gs:*session:worker*");
   assert.notEqual(session, "");
   await api.link.call("del", session);
   // The successor's turn is under way when the first one's recovery ends.
-  await until(() => events.filter(({ name }) => name === "session.registered").length >= 2, SOON);
-  await until(() => handles.length > 0 && worker.figures.running === 1, SOON);
+  await waiter.hasBegun.promise;
+  const late = handles.length;
   goOn.resolve();
+  await until(() => handles[late]?.releases === 1, SOON);
+  waiter.goOn.resolve();
   assert.equal(await waiting, 2);
   await untilReleased();
 });

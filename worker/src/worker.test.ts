@@ -20,7 +20,7 @@ after(async () => {
 });
 
 async function aWorker(): Promise<{ node: Node; worker: Worker }> {
-  const env = { REDIS_URL: server.url, MODULES_DIR: "modules", NODE_NAME: "w", SESSION_TTL_MS: "2000" };
+  const env = { REDIS_URL: server.url, MODULES_DIR: "modules", NODE_NAME: "w", SESSION_TTL_MS: "10000" };
   const log = createLog("worker", { LOG_LEVEL: "silent" });
   const node = createNode("worker", readClusterSettings(env), log);
   const worker = new Worker(node, readWorkerSettings(env), {

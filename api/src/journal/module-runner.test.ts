@@ -29,7 +29,7 @@ export default defineEntity({
   ${more}
 });`;
 
-function make(files: Record<string, string>, { limitMs = 2_000, generation = () => 1 as unknown } = {}): ModuleRunner {
+function make(files: Record<string, string>, { limitMs = 20_000, generation = () => 1 as unknown } = {}): ModuleRunner {
   const dir = mkdtempSync(join(folder, "m-"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
   const runner = new ModuleRunner({ modulesDirs: [dir], limitMs, generation });
@@ -77,9 +77,9 @@ test("what the module cannot do is told, and what cannot be read is rejected wit
 });
 
 test("code that loops or ends its thread is ended, and those who wait come next", async () => {
-  const runner = make({ "sum.ts": entity(1) }, { limitMs: 1_000 });
+  const runner = make({ "sum.ts": entity(1) }, { limitMs: 2_000 });
   const [late, next] = await Promise.all([recover(runner, "spun"), recover(runner, "added")]);
-  assert.deepEqual([late.kind, late.error], ["late", "was not done within 1000 ms"]);
+  assert.deepEqual([late.kind, late.error], ["late", "was not done within 2000 ms"]);
   assert.deepEqual([next.kind, next.stateText], ["done", '{"total":1}']);
   assert.equal((await recover(runner, "left")).kind, "ended");
   assert.equal((await recover(runner, "added")).kind, "done");
@@ -91,7 +91,7 @@ test("modules that have changed are loaded anew, and those that cannot be loaded
   assert.equal((await recover(runner, "added")).stateText, '{"total":1}');
   const dir = mkdtempSync(join(folder, "m-"));
   writeFileSync(join(dir, "broken.ts"), "export default 1;");
-  const broken = new ModuleRunner({ modulesDirs: [dir], limitMs: 1_000 });
+  const broken = new ModuleRunner({ modulesDirs: [dir], limitMs: 20_000 });
   runners.push(broken);
   await assert.rejects(recover(broken, "added"), /not made by defineServer/);
   generation = 2;

@@ -61,7 +61,7 @@ test("for a time, what the server handled is what is acknowledged, counter by co
   const result = await runLoad({ address, connections: 1, requests, seconds: 0.2 });
   assert.deepEqual([...result.acknowledged], handled);
   assert.equal(ports.size, 1);
-  assert.ok(result.elapsedMs >= 200 && result.elapsedMs < 2_000);
+  assert.ok(result.elapsedMs >= 200 && result.elapsedMs < 5_000);
 });
 
 test("a status that is no success is an error, and its call is not acknowledged", async () => {

@@ -76,7 +76,7 @@ test("on a terminal a bar stands below the log, and is gone at the end", async (
   const answers = [answer(200, CREATED, HERE), LOG, answer(200, READY)];
   const { stderr } = await runAgainst(answers, { terminal: ["stderr"] }, ...SEED);
   const shown = stderr.replaceAll("\r\x1b[K", "<");
-  assert.match(shown, /<\[\.{30}\] reading the repository … 0\.\ds</);
+  assert.match(shown, /<\[\.{30}\] reading the repository … \d\.\ds</);
   assert.match(shown, /<ready after \?1234 ms\n<\[#{30}\] ready/);
   assert.match(shown, /s<deployment 3 of \S+ is ready, after 1\.2s\n$/);
 });

@@ -186,7 +186,7 @@ test("keeps what a module and a test do to a returned state out of the process",
 });
 
 test("waits for what a callback does outside of the kit, in real time", async () => {
-  const kit = newKit();
+  const kit = newKit({ patienceMs: 20_000 });
   const pid = await kit.start("counter");
   await kit.call(pid, { waitOutside: 20 });
   const late = kit.request(pid, { waitOutside: 20 });

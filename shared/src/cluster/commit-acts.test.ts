@@ -53,13 +53,23 @@ async function ring({ lease }: Held): Promise<void> {
   await bench.leases.ring(lease.partition);
 }
 
+/** What the process waits for – a timer, a next try – is due now, however far ahead it was set. */
+async function comeDue({ pid, lease: { partition } }: Held): Promise<void> {
+  const now = Date.now();
+  const { i = "", p } = await bench.readRecord(pid);
+  if (p !== undefined) await redis.hset(keys.process(partition, pid), "p", `retry ${now}`);
+  const delayed = keys.queue(partition, mailboxName(pid, i), "delayed");
+  for (const id of await redis.zrange(delayed, "0", "-1")) await redis.zadd(delayed, now * 4096, id);
+  assert.equal(await redis.zadd(keys.due(partition), "XX", "CH", now, pid), 1, `${pid} is in the due index`);
+}
+
 /** Rings until the process has something to do. */
 async function untilRung(held: Held): Promise<void> {
   const isRung = async () => {
     await ring(held);
     return await bench.isBusy(held);
   };
-  await until(isRung, { withinMs: 2_000, everyMs: 5, what: `${held.pid} is rung` });
+  await until(isRung, { withinMs: 10_000, everyMs: 5, what: `${held.pid} is rung` });
 }
 
 async function totals({ pid }: Held): Promise<number[]> {
@@ -69,11 +79,12 @@ async function totals({ pid }: Held): Promise<number[]> {
 test("a timer is set with the commit, waits without keeping its process busy, and is rung", async () => {
   const held = await bench.startProcess();
   const before = await totals(held);
-  const [id, act] = arm(held, 30);
+  const [id, act] = arm(held, 60_000);
   await bench.commit(held.lease, [], { acts: [act] });
   assert.deepEqual(await totals(held), [(before[0] ?? 0) + 1, (before[1] ?? 0) + 1]);
   const { n, w, b } = await bench.readRecord(held.pid);
   assert.deepEqual([n, w, b], ["1", "1", "0"]);
+  await comeDue(held);
   await untilRung(held);
   assert.deepEqual(idsOf((await bench.claim(held.pid, held.session, held.lease.epoch)).messages), [id]);
   assert.deepEqual(await totals(held), [before[0] ?? 0, before[1] ?? 0]);
@@ -125,11 +136,12 @@ test("a timer that is set and cancelled in one commit leaves nothing", async () 
 
 test("a process that sleeps is woken by its timer, also where its worker has ended meanwhile", async () => {
   const held = await bench.startProcess();
-  const [id, act] = arm(held, 40);
+  const [id, act] = arm(held, 60_000);
   await bench.commit(held.lease, [], { acts: [act] });
   assert.equal(await bench.leases.passivate(held.lease), "done");
   const heir = await bench.joinWorker(held.pid.split("/")[0] ?? "");
   await evictSession(bench.link, keys, held.session);
+  await comeDue(held);
   await untilRung({ ...held, session: heir });
   assert.deepEqual(idsOf((await bench.claim(held.pid, heir)).messages), [id]);
 });
@@ -154,12 +166,13 @@ test("a failed message waits for its next try at the head of its mailbox, and no
   const ids = [await bench.send(held.pid, 1), await bench.send(held.pid, 1), await bench.send(held.pid, 1)];
   const fetched = await bench.commit(held.lease, ids.slice(0, 1), handled(ids.slice(0, 1)));
   assert.deepEqual(idsOf(fetched?.messages), ids.slice(1));
-  const failed = await bench.commit(held.lease, [], { acts: [["retry", ids[1] ?? "", 40]] });
+  const failed = await bench.commit(held.lease, [], { acts: [["retry", ids[1] ?? "", 60_000]] });
   assert.match(failed?.heldBack ?? "", /^retry \d+$/);
   const last = await bench.send(held.pid, 1);
   assert.equal((await bench.tryToClaim(held.pid, held.session, held.lease.epoch)).verdict, "later");
   await ring(held);
   assert.equal(await bench.isBusy(held), false);
+  await comeDue(held);
   await untilRung(held);
   const { messages } = await bench.claim(held.pid, held.session, held.lease.epoch);
   assert.deepEqual(idsOf(messages), [...ids.slice(1), last]);
@@ -188,7 +201,7 @@ test("a failed message is tried again although the worker that claims it first f
   const id = await bench.send(held.pid, 1);
   await bench.commit(held.lease, [], { acts: [["retry", id, 1]] });
   await until(async () => (await bench.leases.claim(held.pid, held.session, held.lease.epoch, 0)).verdict === "ok", {
-    withinMs: 1_000,
+    withinMs: 10_000,
     everyMs: 1,
   });
   const heir = await bench.joinWorker(held.pid.split("/")[0] ?? "");

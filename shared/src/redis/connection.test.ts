@@ -28,12 +28,16 @@ after(async () => {
   assertNoChildLeft();
 });
 
-function aLink(): { link: RedisLink; events: ClusterEvent[]; connects: Connected[] } {
+/** A silence that is taken for a death, where nothing is silent but a machine that stands still. */
+const LONG_MS = 10_000;
+const SOON = { withinMs: 10_000 };
+
+function aLink({ silenceMs = LONG_MS } = {}): { link: RedisLink; events: ClusterEvent[]; connects: Connected[] } {
   const emitter = new Events();
   const events: ClusterEvent[] = [];
   const connects: Connected[] = [];
   emitter.listen((event) => events.push(event));
-  const link = new RedisLink({ url, name: "linked", scripts, events: emitter, silenceMs: 500 });
+  const link = new RedisLink({ url, name: "linked", scripts, events: emitter, silenceMs });
   link.onConnect((connected) => connects.push(connected));
   return { link, events, connects };
 }
@@ -46,7 +50,7 @@ test("starts and stops, stops twice, and stops without a start", async () => {
   await link.stop();
   await assert.rejects(link.call("ping"), RedisDown);
   await aLink().link.stop();
-  const subscriber = new Subscriber({ url, name: "s", silenceMs: 500 });
+  const subscriber = new Subscriber({ url, name: "s", silenceMs: LONG_MS });
   await subscriber.stop();
   await subscriber.start();
   await subscriber.stop();
@@ -69,9 +73,9 @@ test("a command sent while there is no connection fails as RedisDown, and the ou
   await link.start();
   await proxy.refuse(true);
   proxy.cut();
-  await until(() => !link.isUp, { withinMs: 2_000 });
+  await until(() => !link.isUp, SOON);
   await assert.rejects(link.call("ping"), RedisDown);
-  await until(() => events.length === 1, { withinMs: 2_000 });
+  await until(() => events.length === 1, SOON);
   await proxy.refuse(false);
   await link.untilUp();
   assert.deepEqual(
@@ -82,7 +86,7 @@ test("a command sent while there is no connection fails as RedisDown, and the ou
 });
 
 test("a connection on which nothing comes back is taken for dead", async () => {
-  const { link } = aLink();
+  const { link } = aLink({ silenceMs: 1_500 });
   await link.start();
   proxy.halfOpen(true, "linked");
   await assert.rejects(link.call("ping"), AnswerLost);
@@ -96,9 +100,9 @@ test("listeners learn of each connection whether the server is the one they knew
   const { link, connects } = aLink();
   await link.start();
   proxy.cut("linked");
-  await until(() => connects.length === 2, { withinMs: 2_000 });
+  await until(() => connects.length === 2, SOON);
   await server.restart();
-  await until(() => connects.length === 3, { withinMs: 5_000 });
+  await until(() => connects.length === 3, SOON);
   assert.deepEqual(connects, [
     { isFirst: true, isSameServer: false },
     { isFirst: false, isSameServer: true },
@@ -119,7 +123,7 @@ test("a script that Redis has forgotten is sent again with its text", async () =
 test("two who listen on one channel both hear it, and one goes on when the other has left", async () => {
   const { link } = aLink();
   await link.start();
-  const subscriber = new Subscriber({ url, name: "two", silenceMs: 500 });
+  const subscriber = new Subscriber({ url, name: "two", silenceMs: LONG_MS });
   const heard: string[] = [];
   const first = (text: string) => heard.push(`first ${text}`);
   const second = (text: string) => heard.push(`second ${text}`);
@@ -127,10 +131,10 @@ test("two who listen on one channel both hear it, and one goes on when the other
   await subscriber.subscribe("shared", first);
   await subscriber.subscribe("shared", second);
   await link.call("publish", "shared", "a");
-  await until(() => heard.length === 2, { withinMs: 2_000 });
+  await until(() => heard.length === 2, SOON);
   await subscriber.unsubscribe("shared", first);
   await link.call("publish", "shared", "b");
-  await until(() => heard.length === 3, { withinMs: 2_000 });
+  await until(() => heard.length === 3, SOON);
   assert.deepEqual(heard, ["first a", "second a", "second b"]);
   await subscriber.unsubscribe("shared", second);
   assert.equal(await link.call("publish", "shared", "c"), 0);
@@ -141,19 +145,19 @@ test("two who listen on one channel both hear it, and one goes on when the other
 test("a subscriber hears its channels again after its connection was cut, and tells of the gap", async () => {
   const { link } = aLink();
   await link.start();
-  const subscriber = new Subscriber({ url, name: "hearing", silenceMs: 500 });
+  const subscriber = new Subscriber({ url, name: "hearing", silenceMs: LONG_MS });
   const heard: string[] = [];
   let gaps = 0;
   subscriber.onGap(() => gaps++);
   await subscriber.start();
   await subscriber.subscribe("news", (text) => heard.push(text));
   await link.call("publish", "news", "one");
-  await until(() => heard.length === 1, { withinMs: 2_000 });
+  await until(() => heard.length === 1, SOON);
   const before = gaps;
   proxy.cut("hearing:subscriber");
-  await until(() => gaps > before, { withinMs: 2_000 });
+  await until(() => gaps > before, SOON);
   await link.call("publish", "news", "two");
-  await until(() => heard.length === 2, { withinMs: 2_000 });
+  await until(() => heard.length === 2, SOON);
   assert.deepEqual(heard, ["one", "two"]);
   await subscriber.unsubscribe("news");
   await subscriber.stop();

@@ -294,17 +294,19 @@ test("what can never work is an error at the start, without the password", async
 test("a statement that hangs and a server that says nothing are given up in time", async () => {
   const table = aTable();
   const stores = await open(table, { query: "timeoutMs=200" });
+  const write = () => stores.write("cold", place(1), "1");
+  await until(write, { withinMs: 10_000, what: "the store is usable" });
   await sql.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
   const began = performance.now();
-  await assert.rejects(stores.write("cold", place(1), "1"), StoreUnavailable);
+  await assert.rejects(write(), StoreUnavailable);
   await sql.query("ROLLBACK");
   await using mute = createServer((socket) => socket.resume());
   await once(mute.listen(0, "127.0.0.1"), "listening");
   const url = server.url.replace(/:\d+\//, `:${(mute.address() as { port: number }).port}/`);
   const silent = await open(table, { query: "timeoutMs=200", url });
   await assert.rejects(silent.write("cold", place(1), "1"), StoreUnavailable);
-  assert.ok(performance.now() - began < 2_000);
-  await until(() => stores.write("cold", place(1), "1"), { withinMs: 5_000, what: "the store is usable again" });
+  assert.ok(performance.now() - began < 4_500);
+  await until(write, { withinMs: 10_000, what: "the store is usable again" });
 });
 
 test("a server that is killed is reported at once, a node starts without it, and both go on when it is back", async () => {
