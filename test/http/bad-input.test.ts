@@ -12,7 +12,7 @@ import { assertProblem } from "./problem.ts";
 
 /** Whatever is sent, the answer is a problem with its own code, and afterwards everything is as it was. */
 
-const cluster = new TestCluster({ apis: 1, workers: 1, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 6_000, env: { DRAIN_MS: "50" } });
 const { client } = cluster;
 const SOON = { withinMs: 5_000 };
 const CALL = "/v1/processes/accumulator/victim/call";

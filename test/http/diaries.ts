@@ -24,12 +24,8 @@ export interface Page {
 }
 
 /** `diary` has a snapshot every 3 events; `tally` every 10, and keeps 30. */
-export function makeDiaries(nodes: Pick<TestClusterOptions, "apis" | "workers"> = {}) {
-  const cluster = new TestCluster({
-    ...nodes,
-    sessionTtlMs: 1_000,
-    modulesDir: `${TEST_MODULES}:${DIARIES}`,
-  });
+export function makeDiaries(options: Pick<TestClusterOptions, "apis" | "workers" | "redis"> = {}) {
+  const cluster = new TestCluster({ ...options, modulesDir: `${TEST_MODULES}:${DIARIES}` });
   const { client } = cluster;
   return {
     cluster,

@@ -66,6 +66,7 @@ test("another body under the same key is a conflict and changes nothing", async 
     client.cast(pid, 1, { idempotencyKey: "k", delayMs: 10 }),
   ];
   for (const answer of await Promise.all(conflicts)) assertProblem(answer, "422 idempotency_conflict");
+  assert.equal((await client.call(pid, "total")).body["reply"], 3);
   assert.deepEqual((await client.read(pid)).body["state"], { acc: 3, count: 2 });
 });
 

@@ -7,7 +7,7 @@ import { makeDiaries, pathOf, SOON } from "./diaries.ts";
 
 /** A journal, followed over HTTP. */
 
-const { cluster, write, tally } = makeDiaries({ apis: 2, workers: 2 });
+const { cluster, write, tally } = makeDiaries({ apis: 2, workers: 2, redis: { appendfsync: "always" } });
 const { client } = cluster;
 
 before(() => cluster.start());
@@ -38,7 +38,7 @@ test("a follower is told the past and then what comes, and goes on at another ap
   await take(second);
   await take(second);
   await cluster.workers[0]?.kill();
-  await until(async () => (await client.call(pid, { write: "7" }, { timeoutMs: 5_000 })).status === 200, SOON);
+  assert.equal((await client.call(pid, { write: "7" }, { timeoutMs: 20_000 })).status, 200);
   await take(second);
   await client.stop(pid, { reason: "normal" });
   await write(pid, "8");
@@ -84,7 +84,8 @@ test("a follower goes on over a crash of Redis", async () => {
   assert.equal((await reader.next(SOON)).data["data"], "a");
   await cluster.redis.kill();
   await cluster.redis.restart();
-  await until(async () => (await client.call(pid, { write: "b" })).status === 200, SOON);
+  const writeOnce = () => client.call(pid, { write: "b" }, { idempotencyKey: "b" });
+  await until(async () => (await writeOnce()).status === 200, SOON);
   assert.equal((await reader.next(SOON)).data["data"], "b");
   await write(pid, "c");
   assert.equal((await reader.next(SOON)).data["data"], "c");

@@ -180,7 +180,7 @@ test("a torn, missing or unknown event is named, and nothing else is affected", 
 test("an event that never ends costs its reader a refusal, and nobody else anything", async () => {
   await write("diary/endless", "endless");
   await write("diary/short", "fine");
-  const api = await cluster.addApi({ DIARY_NEVER_ENDS: "1", RECOVERY_TIMEOUT_MS: "1500" });
+  const api = await cluster.addApi({ DIARY_NEVER_ENDS: "1", RECOVERY_TIMEOUT_MS: "2500" });
   await cluster.untilReady();
   const url = api.url ?? "";
   const slow = client.get(pathOf("diary/endless", "/state"), { url });

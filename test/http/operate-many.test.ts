@@ -8,7 +8,7 @@ import { assertProblem } from "./problem.ts";
 
 /** What an operator does to many processes, over HTTP: lists, batches, bulk acts, groups. */
 
-const cluster = new TestCluster();
+const cluster = new TestCluster({ sessionTtlMs: 6_000 });
 const { client } = cluster;
 const SOON = { withinMs: 5_000, everyMs: 5 };
 const RED = Array.from({ length: 12 }, (_, index) => `stack/red-${index}`).sort();

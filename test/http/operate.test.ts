@@ -2,15 +2,16 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertNoChildLeft } from "../tools/child.ts";
 import type { Answer, RequestOptions } from "../tools/cluster-client.ts";
-import { TestCluster } from "../tools/test-cluster.ts";
+import { TEST_MODULES, TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 import { assertProblem } from "./problem.ts";
 
 /** What an operator does to single processes, over HTTP. */
 
-const cluster = new TestCluster();
+const cluster = new TestCluster({ modulesDir: `${TEST_MODULES}:test/contract/modules` });
 const { client } = cluster;
 const SOON = { withinMs: 5_000, everyMs: 5 };
+const REBOOTED = { withinMs: 60_000 };
 
 before(() => cluster.start());
 after(async () => {
@@ -78,17 +79,21 @@ test("a paused process keeps its mail and shows it, in order, and handles it whe
 });
 
 test("a pause lets the turn under way end, and a call waits for the resume", async () => {
-  const pid = "sleeper/halfway";
-  await client.start("sleeper", "halfway");
-  const slow = client.call(pid, 300);
-  await until(async () => (await peek(pid)).running.length === 1, SOON);
+  const [pid, asked] = ["actor/halfway", "notebook/asked"];
+  await Promise.all([client.start("actor", "halfway"), client.start("notebook", "asked")]);
+  await pause(asked);
+  const ask = { do: "call", pid: asked, message: "read", timeoutMs: 20_000 };
+  const slow = client.call(pid, { run: [{ do: "note", note: "asks" }, ask] }, { timeoutMs: 20_000 });
+  await until(async () => (await peek(asked)).waiting.length === 1, SOON);
+  assert.equal((await peek(pid)).running.length, 1);
   await act(pid, "pause");
-  const waits = client.call(pid, 0);
-  assert.equal((await slow).body["reply"], 1);
+  const waits = client.call(pid, { run: [{ do: "notes" }] }, { timeoutMs: 20_000 });
+  await act(asked, "resume");
+  assert.deepEqual((await slow).body["reply"], []);
   await until(async () => (await client.read(pid)).body["owner"] === null, SOON);
-  assert.equal((await peek(pid)).waiting.length, 1);
+  await until(async () => (await peek(pid)).waiting.length === 1, SOON);
   await act(pid, "resume");
-  assert.equal((await waits).body["reply"], 2);
+  assert.deepEqual((await waits).body["reply"], ["asks"]);
 });
 
 test("a paused process is not lost with its workers", async () => {
@@ -100,6 +105,8 @@ test("a paused process is not lost with its workers", async () => {
   const [worker] = cluster.workers;
   await worker?.kill();
   await worker?.start();
+  const readNodes = async () => (await client.get("/v1/cluster")).body["nodes"] as { osPid: number }[];
+  await until(async () => (await readNodes()).some(({ osPid }) => osPid === worker?.pid), REBOOTED);
   await act(pid, "resume");
   const reply = (await client.call(pid, "read", { timeoutMs: 20_000 })).body["reply"] as { text: string }[];
   assert.deepEqual(

@@ -4,10 +4,11 @@ import { assertNoChildLeft } from "../tools/child.ts";
 import { TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 import { assertProblem } from "./problem.ts";
+import { whileStanding } from "./standing.ts";
 
 /** Each route as its caller meets it, one after the other, on a cluster of two apis and two workers. */
 
-const cluster = new TestCluster({ apis: 2, workers: 2, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster({ apis: 2, workers: 2, sessionTtlMs: 20_000, env: { DRAIN_MS: "50" } });
 const { client } = cluster;
 const SOON = { withinMs: 5_000 };
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -50,12 +51,14 @@ test("start of a process that is there is 409, or 200 with ifExists return, and 
 });
 
 test("start with ifExists return waits for an init that is under way", async () => {
-  const first = client.start("notebook", "slow", { args: { initMs: 600 } });
   const read = () => client.read("notebook/slow");
-  await until(async () => (await read()).body["status"] === "starting", SOON);
-  assertProblem(await client.start("notebook", "slow"), "409 already_started");
-  const returned = await client.start("notebook", "slow", { ifExists: "return" });
-  assert.equal(returned.status, 200);
+  const { first, second } = await whileStanding(cluster.workers, async () => {
+    const first = client.start("notebook", "slow", { args: { initMs: 600 } });
+    await until(async () => (await read()).body["status"] === "starting", SOON);
+    assertProblem(await client.start("notebook", "slow"), "409 already_started");
+    return { first, second: client.start("notebook", "slow", { ifExists: "return" }) };
+  });
+  assert.equal((await second).status, 200);
   assert.deepEqual((await read()).body["state"], { notes: [] });
   assert.equal((await first).status, 201);
 });
@@ -97,7 +100,8 @@ test("call answers with the reply and the message's id; cast and info are accept
 
 test("a call that takes longer than its timeout is 504 with the id under which its outcome is found", async () => {
   await client.start("troublemaker", "late");
-  const late = await client.call("troublemaker/late", { do: "sleep", ms: 400 }, { timeoutMs: 100 });
+  const call = () => client.call("troublemaker/late", { do: "add" }, { timeoutMs: 100 });
+  const late = await whileStanding(cluster.workers, call);
   assertProblem(late, "504 call_timeout");
   const message = await client.get(`/v1/messages/${late.body["messageId"]}?wait=5000`);
   assert.deepEqual([message.body["status"], message.body["reply"]], ["done", 1]);

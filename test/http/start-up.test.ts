@@ -35,7 +35,7 @@ after(async () => {
 async function startNode(t: TestContext, role: Role, env: Record<string, string> = {}): Promise<Child> {
   const settings = { REDIS_URL: redis.url, NODE_NAME: `${role}-1`, PORT: "0", SYSMON_PORT: "0", DRAIN_MS: "50" };
   const script = join(ROOT, role, "src/main.ts");
-  const child = nodeChild({ name: role, script, cwd: ROOT, env: { ...settings, SESSION_TTL_MS: "1000", ...env } });
+  const child = nodeChild({ name: role, script, cwd: ROOT, env: { ...settings, ...env } });
   t.after(() => child.kill());
   await child.start();
   return child;

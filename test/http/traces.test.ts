@@ -9,7 +9,7 @@ import { until } from "../tools/until.ts";
 /** Traces through request, mailbox, turn and outbox; none where OTEL_* does not ask for them. */
 
 const collector = new TraceCollector();
-const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 1_000, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 6_000, env: { DRAIN_MS: "50" } });
 const { client } = cluster;
 const SOON = { withinMs: 20_000 };
 const OURS = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -37,7 +37,6 @@ function traceEnv(endpoint: string): Record<string, string> {
   return {
     OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
     OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-    OTEL_EXPORTER_OTLP_TIMEOUT: "500",
     OTEL_BSP_SCHEDULE_DELAY: "20",
   };
 }
@@ -145,7 +144,8 @@ test("an envelope names what sent it; what is no trace context is not passed on"
 });
 
 test("where the collector is away requests are answered, the log says so once, and the node leaves in time", async () => {
-  const node = await cluster.addApi(traceEnv(`http://127.0.0.1:${await findFreePort()}`));
+  const away = traceEnv(`http://127.0.0.1:${await findFreePort()}`);
+  const node = await cluster.addApi({ ...away, OTEL_EXPORTER_OTLP_TIMEOUT: "500" });
   await cluster.untilReady();
   const call = () => client.call("player/b", { add: 1 }, { url: node.url ?? "" });
   assert.equal((await call()).status, 200);

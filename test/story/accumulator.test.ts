@@ -6,7 +6,7 @@ import { TestCluster } from "../tools/test-cluster.ts";
 
 /** GenServerless' own demo, told over HTTP. The tests follow one another, as the steps of the demo do. */
 
-const cluster = new TestCluster({ apis: 1, workers: 1, env: { DRAIN_MS: "50" } });
+const cluster = new TestCluster({ apis: 1, workers: 1, sessionTtlMs: 6_000, env: { DRAIN_MS: "50" } });
 const { client } = cluster;
 const ALICE = "accumulator/alice";
 

@@ -14,6 +14,7 @@ import { until } from "../tools/until.ts";
 
 const SECRET = "what-the-git-host-knows";
 const cluster = new FunctionsCluster({
+  sessionTtlMs: 10_000,
   service: { FUNCTIONS_GO: "off" },
   modulesDir: "functions/modules:test/functions/modules",
   env: { FUNCTIONS_WEBHOOK_SECRET: SECRET },
@@ -134,6 +135,11 @@ test("ES 5.10.3: new and changed cron functions are due at once, removed ones st
   await cluster.deploy(repository);
   await Promise.all([sees("/changes", 2), sees("/appears", 2)]);
   assert.equal((await get(`/v1/processes/functions.function/${project}~goes`)).json["code"], "no_process");
+  const isOver = async () => {
+    const pool = await cluster.service.pool({ project, commit: "" }, "goes");
+    return !pool || (pool.idle === pool.sandboxes && pool.waiting === 0);
+  };
+  await until(isOver, { ...SOON, what: "its last run is over" });
   const gone = gate.count("/goes");
   await sees("/stays", 3);
   assert.equal(gate.count("/goes"), gone);
@@ -307,5 +313,7 @@ test("ES 5.9: a git host's push deploys what was pushed, where it is signed", as
   repository.commit(hello("after another"));
   await push();
   await until(async () => (await get(`/invoke/${project}/hello`)).text === "after another", SOON);
+  // It answers as soon as the service has it, a moment before its project shows it.
+  await until(async () => (await statusesOf(project))[0] === "ready, current", SOON);
   assert.deepEqual(await statusesOf(project), ["ready, current", "ready", "ready"]);
 });

@@ -34,6 +34,8 @@ let sample: GitRepository;
 let kit: string;
 /** An answer that takes 30 s. */
 let late: Promise<{ status: number; afterMs: number; code: unknown }>;
+/** The run of Ticker that was asked for. */
+let asked: unknown;
 
 test("5.11.1, ES-1: the platform says who it is", async () => {
   const { status, json } = await get("/");
@@ -250,15 +252,13 @@ test("ES-8: a function's sandbox is kept for the next request, and its figures a
 test("ES-9: a cron function is run out of turn where somebody asks for it", async () => {
   const ticked = await cluster.ask("POST", `/ticks/${SAMPLE}/Ticker`);
   assert.equal(ticked.status, 202);
+  asked = ticked.json["run"];
   const runs = async () =>
     (await get(`/api/projects/${SAMPLE}/functions/Ticker`)).json["runs"] as { id: string; status: string }[];
-  await until(
-    async () => (await runs()).some(({ id, status }) => id === ticked.json["run"] && status === "completed"),
-    {
-      withinMs: 20_000,
-      what: "the run is over",
-    },
-  );
+  await until(async () => (await runs()).some(({ id, status }) => id === asked && status === "completed"), {
+    withinMs: 20_000,
+    what: "the run is over",
+  });
   for (const [path, expected] of [
     [`/ticks/${SAMPLE}/API`, NO_FUNCTION],
     ["/ticks/alice-nothing/Ticker", NO_PROJECT],
@@ -290,9 +290,10 @@ test("5.11.6, ES-9: within a minute Ticker has ticked by itself, and logged its 
   assert.ok(untilMs <= 60_000, String(json["nextAt"]));
   const bySchedule = async () => {
     const { runs } = (await get(`/api/projects/${SAMPLE}/functions/Ticker`)).json as {
-      runs: { status: string; dueAt: string }[];
+      runs: { id: string; status: string; dueAt: string }[];
     };
-    return runs.find(({ status, dueAt }) => status === "completed" && Date.parse(dueAt) % 60_000 < 2_000);
+    const isOwn = ({ id, dueAt }: { id: string; dueAt: string }) => id !== asked && Date.parse(dueAt) % 60_000 < 10_000;
+    return runs.find((run) => run.status === "completed" && isOwn(run));
   };
   await until(bySchedule, { withinMs: 90_000, what: "Ticker ticks", everyMs: 500 });
   const { stream } = await cluster.untilLogged(SAMPLE, "Ticker", /^Ticker ticked at \d+$/);

@@ -6,9 +6,10 @@ import { until } from "../tools/until.ts";
 
 /** The samples in modules/, as their callers meet them, while workers die. What each does in detail: modules/*.test.ts. */
 
-const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 1_000, modulesDir: "modules:test/modules" });
+/** Of three workers one is there while two boot: where none is, orders are refused. */
+const cluster = new TestCluster({ apis: 1, workers: 3, modulesDir: "modules:test/modules" });
 const { client } = cluster;
-const SOON = { withinMs: 15_000 };
+const SOON = { withinMs: 60_000 };
 
 before(() => cluster.start());
 after(async () => {
@@ -49,16 +50,17 @@ test("transfer: no cent is lost or doubled while workers die", async () => {
     to: accounts[(index + 1 + (index % 3)) % 4] as string,
     amount: 1 + ((index * 97) % 400),
   }));
-  const answered = Promise.all(
-    orders.map(async (order, index) => {
-      const { status, body } = await client.start("transfer", `t-${index}`, { args: order });
-      assert.equal(status, 201, JSON.stringify(body));
-      return await ask(`transfer/t-${index}`, "outcome");
-    }),
-  );
-  await killWorkerOf("account/ann");
-  await killWorkerOf("account/ben");
-  const outcomes = await answered;
+  const place = async (index: number) => {
+    const { status, body } = await client.start("transfer", `t-${index}`, { args: orders[index] });
+    assert.equal(status, 201, JSON.stringify(body));
+    return await ask(`transfer/t-${index}`, "outcome");
+  };
+  const answered: Promise<unknown>[] = [];
+  for (const name of ["ann", "ben"]) {
+    for (let count = 0; count < orders.length / 2; count++) answered.push(place(answered.length));
+    await killWorkerOf(`account/${name}`);
+  }
+  const outcomes = await Promise.all(answered);
   const expected = new Map(accounts.map((name) => [name, 1_000]));
   for (const [index, { from, to, amount }] of orders.entries()) {
     if (outcomes[index] !== "done") continue;
@@ -75,6 +77,7 @@ test("frontier: keeps its pace for each host, and hands out each url once, while
   await client.start("notebook", "fetcher");
   await client.start("frontier", "f", { args: { fetcher: "notebook/fetcher", perSecond: 5 } });
   const urls = [1, 2, 3, 4, 5].map((page) => `https://a.example/${page}`);
+  const addedAt = Date.now();
   assert.equal((await client.cast("frontier/f", { add: [...urls, "https://b.example/"] })).status, 202);
   const readNotes = async () => ((await stateOf("notebook/fetcher")) as { notes: Note[] }).notes;
   await until(async () => (await readNotes()).length >= 2, SOON);
@@ -88,7 +91,8 @@ test("frontier: keeps its pace for each host, and hands out each url once, while
     pages.map(({ text }) => text.fetch),
     urls,
   );
-  const ms = Number(pages.at(-1)?.at) - Number(pages[0]?.at);
+  // Its fetcher may have stood still when the first one came.
+  const ms = Number(pages.at(-1)?.at) - addedAt;
   assert.ok(ms >= 700, `four pauses of 200 ms took ${ms} ms`);
   assert.deepEqual(await ask("frontier/f", "size"), { seen: 6, waiting: 0 });
   const refused = await client.cast("frontier/f", { add: ["nonsense"] });
