@@ -61,7 +61,7 @@ test("looks by itself while it runs; stop is safe twice and without start", asyn
   await history.stop();
   await history.start();
   await history.start();
-  await t.waitFor(() => assert.equal(history.beats.length, 1));
+  await t.waitFor(() => assert.equal(history.beats.length, 1), { timeout: 10_000 });
   await history.stop();
   await history.stop();
 });

@@ -20,7 +20,7 @@ test("tries again until the feed can be read, then tells its entries until it is
   const { feed, readers } = buildFeed(3);
   const told: string[] = [];
   const end = followLog(feed, 1).subscribe({ filter: {} }, ({ msg }) => told.push(msg));
-  await t.waitFor(() => assert.equal(readers.size, 1));
+  await t.waitFor(() => assert.equal(readers.size, 1), { timeout: 10_000 });
   for (const tell of readers) tell(logEntry({ msg: "one" }));
   assert.deepEqual(told, ["one"]);
   end();

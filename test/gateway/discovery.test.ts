@@ -182,7 +182,7 @@ test("a user function that comes back with other services is served anew, and ke
 test("a user function that stands still is found out by a command without an answer, and served when it goes on", async () => {
   const port = await findFreePort();
   const model = await world.startModel(port);
-  const gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "1000" });
+  const gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "2000" });
   await gateway.untilOpen();
   await gateway.call(request("still", { emit: "A" }));
   await model.pause();
@@ -198,7 +198,7 @@ test("a user function that stands still is found out by a command without an ans
 test("a command without an answer is no reason to leave a user function that answers others", async () => {
   const port = await findFreePort();
   const model = await world.startModel(port);
-  const gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "500" });
+  const gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "2000" });
   await gateway.untilOpen();
   const asked = () => model.records.filter(({ msg }) => msg === "discover").length;
   const before = asked();

@@ -36,6 +36,15 @@ for (const protocol of ["lightbend", "cloudstate"] as const) {
       );
       return model.records.filter(({ stream, msg }) => streams.has(stream) && msg !== "handled");
     };
+    /** So many of its commands are in hand, or wait. */
+    const untilListed = async (id: string, list: "active" | "wait", count: number) => {
+      const redis = world.cluster.redis.connect();
+      const isListed = async () => {
+        const [key = ""] = await redis.keys(`${world.cluster.keyPrefix}:*:q:model/${id}@*:${list}`);
+        return (await redis.llen(key)) === count;
+      };
+      await until(isListed, { ...WITHIN, what: `${list} has ${count} commands of ${id}` });
+    };
     const untilHeard = (id: string, msg: string) =>
       until(() => heard(id).some((record) => record["msg"] === msg), { ...WITHIN, what: `the model hears ${msg}` });
 
@@ -135,9 +144,12 @@ for (const protocol of ["lightbend", "cloudstate"] as const) {
 
     test("CS-11: what waits behind a violation gets Entity terminated, and what comes after it is handled", async () => {
       await call("queue", { emit: "A" });
-      const first = fail("queue", { waitMs: 300 }, { misbehave: "wrong-id" });
-      await until(() => heard("queue").filter(({ msg }) => msg === "command").length === 2, WITHIN);
+      await model.pause();
+      const first = fail("queue", { misbehave: "wrong-id" });
+      await untilListed("queue", "active", 1);
       const waiting = ["b", "c", "d"].map((letter) => fail("queue", { emit: letter }));
+      await untilListed("queue", "wait", 3);
+      model.resume();
       assert.equal((await first)[0], status.UNKNOWN);
       for (const one of await Promise.all(waiting)) assert.deepEqual(one, [status.UNKNOWN, "Entity terminated"]);
       assert.equal(await call("queue", { emit: "B" }), "AB");
@@ -172,8 +184,10 @@ for (const protocol of ["lightbend", "cloudstate"] as const) {
 
     test("CS-16: a client that gives up earlier is told so; its command may still be handled", async () => {
       await call("hasty", { emit: "A" });
-      const [code] = await gateway.fail(request("hasty", { waitMs: 500 }, { emit: "B" }), { withinMs: 100 });
+      await model.pause();
+      const [code] = await gateway.fail(request("hasty", { emit: "B" }), { withinMs: 1_500 });
       assert.equal(code, status.DEADLINE_EXCEEDED);
+      model.resume();
       const seen = async () => (await call("hasty")) === "AB";
       assert.ok(await until(seen, { ...WITHIN, what: "B is there" }));
     });

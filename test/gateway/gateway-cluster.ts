@@ -122,6 +122,7 @@ export class Gateway {
     return Text.read(await this.callRaw(request, { method, withinMs })).message;
   }
 
+  /** When it settles, what was printed before the answer was sent has been read, which two turns of the event loop do. */
   callRaw(
     request: Buffer,
     { method = "/model.Model/Process", withinMs = 20_000, metadata = {} } = {},
@@ -131,8 +132,8 @@ export class Gateway {
     for (const [key, value] of Object.entries(metadata)) sent.add(key, String(value));
     return new Promise((resolve, reject) => {
       this.client.makeUnaryRequest(method, asTheyAre, asTheyAre, request, sent, options, (error, answer) => {
-        if (error) reject(error);
-        else resolve(answer as Buffer);
+        const settle = () => (error ? reject(error) : resolve(answer as Buffer));
+        setImmediate(() => setImmediate(settle));
       });
     });
   }

@@ -14,7 +14,7 @@ before(async () => {
   await world.start();
   const port = await findFreePort();
   await world.startModel(port);
-  gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "1000" });
+  gateway = await world.startGateway(port, { RELAY_TIMEOUT_MS: "2000" });
   await gateway.untilOpen();
 });
 after(async () => {

@@ -38,9 +38,10 @@ async function untilSaid(model: Child, msg: string, count = 1): Promise<void> {
   await until(() => records(model, msg).length >= count, { ...WITHIN, what: `the model says ${msg}, ${count} times` });
 }
 
+/** Where it has fallen asleep and woken in between, each of its streams has ended. */
 async function untilAsleep(model: Child, entity: string): Promise<void> {
-  const isAsleep = () => records(model, "end").some((record) => record["entity"] === entity);
-  await until(isAsleep, { ...WITHIN, what: `the stream of ${entity} ends` });
+  const count = (msg: string) => records(model, msg).filter((record) => record["entity"] === entity).length;
+  await until(() => count("end") === count("init"), { ...WITHIN, what: `the stream of ${entity} ends` });
 }
 
 function codeOf(error: { code: status }): status {
@@ -136,8 +137,9 @@ suite("entities that are put to sleep soon", () => {
     await untilAsleep(model, "a");
     assert.equal(await gateway.call(request("a", { emit: "G" })), "ABCDEFG");
     const said = model.records.filter(({ msg }) => msg === "init" || msg === "event" || msg === "command");
+    const last = said.slice(said.findLastIndex(({ msg }) => msg === "init"));
     assert.deepEqual(
-      said.slice(7).map(({ msg, sequence, id, text }) => [msg, sequence ?? id, text]),
+      last.map(({ msg, sequence, id, text }) => [msg, sequence ?? id, text]),
       [
         ["init", 5, "ABCDE"],
         ["event", 6, undefined],
@@ -216,6 +218,7 @@ suite("a gateway whose surroundings end", () => {
 
   test("CS-14: what was answered outlives the gateway, the user function and Redis", async () => {
     const { model, gateway, port } = opened;
+    await world.cluster.redis.connect().config("SET", "appendfsync", "always");
     await gateway.call(request("kept", { emit: "A" }));
     await gateway.child.stop();
     await model.stop();
@@ -244,7 +247,8 @@ suite("a gateway of one's own", () => {
     const gateway = await world.startGateway(port);
     await gateway.untilOpen();
     await gateway.call(request("strategy", { emit: "A" }));
-    await until(() => records(model, "end").length > 0, { withinMs: 2_000, what: "the stream is closed" });
+    // A machine that does other things at the same time gets more than is promised.
+    await until(() => records(model, "end").length > 0, { withinMs: 5_000, what: "the stream is closed" });
   });
 
   test("a full mailbox is RESOURCE_EXHAUSTED", async () => {

@@ -33,6 +33,8 @@ test("npm start is ready without a user function; gateways wait for it with one 
   await until(isThere, { ...WITHIN, what: "both gateways are in the cluster" });
   const gateways = await readNodes();
   assert.ok(gateways.every(({ held }) => held === 0));
+  const told = (name: string) => cluster.readLog(name).match(/discovery\.waiting/g)?.length;
+  await until(() => told("gateway-1") && told("gateway-2"), { ...WITHIN, what: "both wait for the user function" });
   const cart = nodeChild({
     name: "shopping-cart",
     script: join(import.meta.dirname, "../../samples/shopping-cart/index.ts"),
@@ -41,7 +43,6 @@ test("npm start is ready without a user function; gateways wait for it with one 
   await cart.start();
   const read = async () => (await fetch(`http://127.0.0.1:${gatewayPort}/carts/one`)).text();
   assert.equal(await until(read, { ...WITHIN, what: "the cart is served" }), '{"items":[]}');
-  const told = (name: string) => cluster.readLog(name).match(/discovery\.waiting/g)?.length;
   assert.deepEqual([told("gateway-1"), told("gateway-2")], [1, 1]);
   await cart.stop();
 });

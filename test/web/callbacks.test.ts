@@ -61,6 +61,8 @@ test("GS-9 leaves the state out where the app still has it, and sends it where i
     ],
   );
   await app.stop();
+  // When it has done this its worker knows that the connections have ended.
+  await client.start("accumulator", "meanwhile");
   await app.start();
   assert.equal(await call("web-counter/cached", { add: 1 }), 3);
   const { last } = await app.seen();

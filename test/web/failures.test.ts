@@ -35,6 +35,12 @@ async function totalOf(pid: string): Promise<unknown> {
   return (await client.call(pid, "total")).body["reply"];
 }
 
+/** It is gone, and the workers of both processes know: one that has not noticed would send a request into what has ended. */
+async function stopApp(): Promise<void> {
+  await app.stop();
+  await Promise.all(["web-plain/p", "web-counter/c"].map((pid) => client.call(pid, "anybody?")));
+}
+
 const FAILURES: [mood: string, code: string, detail: RegExp][] = [
   ["error", "callback_failed", /answered 500, and the answer is not signed$/],
   ["half", "callback_failed", /terminated|other side closed/],
@@ -42,8 +48,8 @@ const FAILURES: [mood: string, code: string, detail: RegExp][] = [
   ["not-json", "callback_failed", /answered 200, and the answer is not signed$/],
   ["huge", "callback_failed", /the answer has more than 33554432 bytes$/],
   ["reset", "callback_failed", /other side closed|ECONNRESET/],
-  ["stall", "callback_timeout", /did not answer within 28\d\d ms$/],
-  ["hang", "callback_timeout", /did not answer within 28\d\d ms$/],
+  ["stall", "callback_timeout", /did not answer within \d+ ms$/],
+  ["hang", "callback_timeout", /did not answer within \d+ ms$/],
 ];
 
 for (const [mood, code, detail] of FAILURES) {
@@ -65,16 +71,16 @@ for (const [mood, code, detail] of FAILURES) {
 }
 
 test("GS-9 an answer that is signed for another request, or with another secret, does not count", async () => {
-  await app.stop();
+  await stopApp();
   await app.start({ REMOTE_SECRET: "another-secret-than-the-clusters" });
   const { body } = await client.call("web-plain/p", "who are you?");
   assert.match(String(body["detail"]), /answered 401 signature_wrong, and the answer is not signed$/);
-  await app.stop();
+  await stopApp();
   await app.start();
 });
 
 test("GS-9 a refused connection is tried twice, and fails the turn; a cast waits for the app by its module's retry", async () => {
-  await app.stop();
+  await stopApp();
   const { body } = await client.call("web-plain/p", "anybody?");
   assert.equal(body["code"], "callback_failed");
   assert.match(String(body["detail"]), new RegExp(`^web-plain.handleCall: ${app.endpoint}: .*ECONNREFUSED`));
@@ -84,7 +90,7 @@ test("GS-9 a refused connection is tried twice, and fails the turn; a cast waits
 });
 
 test("GS-9 a cold start within the deadline is waited for", async () => {
-  await app.stop();
+  await stopApp();
   await app.start({ COLD_MS: "800" });
   assert.equal((await client.call("web-counter/c", { add: 1 })).body["reply"], 6);
 });

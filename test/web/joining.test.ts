@@ -11,7 +11,8 @@ import { SECRET, WebApp } from "./web-app.ts";
 const app = await WebApp.create();
 const callbacks = ["init", "handleCall"];
 const fake = new FakeApp([
-  { name: "fake", version: 1, rules: { turnTimeoutMs: 1_000 }, callbacks, handlers: {} },
+  { name: "fake", version: 1, rules: { turnTimeoutMs: 10_000 }, callbacks, handlers: {} },
+  { name: "hasty", version: 1, rules: { turnTimeoutMs: 2_000 }, callbacks, handlers: {} },
   { name: "web-counter", version: 1, rules: {}, callbacks, handlers: {} },
   { name: "odd", version: 1, rules: { turnTimeoutMs: -1 }, callbacks, handlers: {} },
   { name: "stored", version: 1, rules: { store: "no-such-store" }, callbacks, handlers: {} },
@@ -100,11 +101,11 @@ for (const [index, [what, answer, detail]] of NONSENSE.entries()) {
 
 test("GS-9 a callback that waits without end is ended by its deadline", async () => {
   fake.answers = [OK];
-  await client.start("fake", "waiting");
+  await client.start("hasty", "waiting");
   await client.start("accumulator", "asked");
   const question = { id: "q", ask: "members", group: "g" };
   fake.answers = [{ body: { v: 1, kind: "waits", questions: [question] } }];
-  const { body } = await client.call("fake/waiting", "do");
+  const { body } = await client.call("hasty/waiting", "do");
   assert.equal(body["code"], "callback_timeout");
   const answered = fake.invocations.at(-1)?.["answers"] as unknown[];
   assert.deepEqual(answered[0], { id: "q", value: [] });
@@ -130,6 +131,8 @@ test("GS-9 a new version of an app's module takes over its processes, their stat
     await own.client.start("web-counter", "kept", { args: { from: 7 } });
     await own.client.start("web-counter", "asleep", { args: { from: 8 } });
     await second.stop();
+    // When it has done this the worker knows that the connections have ended.
+    await own.client.start("accumulator", "meanwhile");
     await second.start({ APP_VERSION: "2" });
     const added = await own.client.call("web-counter/kept", { add: 1 });
     assert.equal(added.body["reply"], 8, JSON.stringify(added.body));

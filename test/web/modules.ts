@@ -15,7 +15,7 @@ const VERSION = Number(process.env["APP_VERSION"] ?? 1);
 export const counter = defineServer({
   name: "web-counter",
   version: VERSION,
-  turnTimeoutMs: 2_000,
+  turnTimeoutMs: 3_000,
   retry: { attempts: 300, backoff: 200 },
   init: (args: { from?: number; stop?: true } | null): Count =>
     args?.stop ? (stop("not today") as never) : { total: args?.from ?? 0, turns: 0, notes: [] },

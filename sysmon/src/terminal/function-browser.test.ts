@@ -35,7 +35,8 @@ function buildEyes() {
   return { eyes, asked, cluster, listeners, print };
 }
 
-test("the list is asked for while nothing is open, then only the one that is, and its log while one looks", async () => {
+test("the list is asked for while nothing is open, then only the one that is, and its log while one looks", async (t) => {
+  t.mock.method(performance, "now", () => 0);
   const { eyes, asked, listeners, print } = buildEyes();
   let drawings = 0;
   const browser = new FunctionBrowser(eyes, () => drawings++);

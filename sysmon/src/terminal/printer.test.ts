@@ -84,14 +84,14 @@ test("an output that is gone ends the printing and nothing else", async (t) => {
   const { printer, output, told } = buildPrinter();
   await printer.start();
   output.destroy(new Error("write EPIPE"));
-  await t.waitFor(() => assert.deepEqual(told, ["terminal.lost"]));
+  await t.waitFor(() => assert.deepEqual(told, ["terminal.lost"]), { timeout: 10_000 });
   await printer.stop();
 });
 
 test("an output that is held up is not written to until it drains", async (t) => {
   const { printer, output } = buildPrinter();
   await printer.start();
-  await t.waitFor(() => assert.ok(output.writableNeedDrain));
+  await t.waitFor(() => assert.ok(output.writableNeedDrain), { timeout: 10_000 });
   const held = output.writableLength + output.readableLength;
   await new Promise((resolve) => setTimeout(resolve, EVERY_MS * 10));
   assert.equal(output.writableLength + output.readableLength, held);

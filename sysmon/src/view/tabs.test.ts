@@ -161,15 +161,21 @@ test("process: state, mailbox, timers, ties, commits and dead letters, each wher
 });
 
 test("process: a state of 5 MB is shown cut, with its size, at once", () => {
-  const state = Array.from({ length: 50_000 }, (_, index) => ({ index, text: "x".repeat(80) }));
-  const startedAt = performance.now();
+  let visited = 0;
+  const state = Array.from({ length: 50_000 }, (_, index) => ({
+    index,
+    get text() {
+      visited += 1;
+      return "x".repeat(80);
+    },
+  }));
   const process = {
     ...model().process,
     state: outlineJson(state),
     ties: { ...model().process.ties, stateBytes: 5_300_000 },
   };
   const lines = texts(describeProcess(process as never, SAMPLE_NOW_MS, 80));
-  assert.ok(performance.now() - startedAt < 100);
+  assert.ok(visited > 0 && visited < lines.length, `${visited} of its rows were visited`);
   assert.ok(lines.includes("STATE  5.1 MiB") && lines.includes("  … cut here; the API has all of it"));
   assert.ok(lines.length < 250);
 });

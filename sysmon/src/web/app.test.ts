@@ -5,6 +5,8 @@ import { clusterView, nodeView } from "../view/sample.test-support.ts";
 import { logEntry } from "../view/sample-model.test-support.ts";
 import { processView, readEvents, SampleLog, serveConsole } from "./console.test-support.ts";
 
+const SOON = { timeout: 10_000 };
+
 async function serve(t: TestContext, readCluster = async () => clusterView(), beatMs = 60_000) {
   return (await serveConsole(t, { readCluster, beatMs })).ask;
 }
@@ -33,7 +35,8 @@ test("GET /metrics has the counts for Prometheus, and says when Redis is away", 
   assert.match(text, /^genserverless_nodes\{role="worker"\} 1$/m);
   assert.match(text, /^genserverless_redis_up 1$/m);
   isThere = false;
-  await t.waitFor(async () => assert.match(await (await request("/metrics")).text(), /^genserverless_redis_up 0$/m));
+  const isAwayTold = async () => assert.match(await (await request("/metrics")).text(), /^genserverless_redis_up 0$/m);
+  await t.waitFor(isAwayTold, SOON);
 });
 
 test("fifty browsers cost one read a beat", async (t) => {
@@ -58,7 +61,7 @@ test("without a first picture the cluster is 503 with Retry-After, and 200 once 
   assert.equal(JSON.parse(problem).code, "redis_unavailable");
   assert.ok(!problem.includes("10.0.0.7"));
   isThere = true;
-  await t.waitFor(async () => assert.equal((await request("/api/cluster")).status, 200));
+  await t.waitFor(async () => assert.equal((await request("/api/cluster")).status, 200), SOON);
 });
 
 test("while Redis is away or silent the last picture is served as not connected, growing older", async (t) => {
@@ -70,7 +73,7 @@ test("while Redis is away or silent the last picture is served as not connected,
     assert.equal(view.redis.connected, false);
     assert.deepEqual(view.nodes, clusterView().nodes);
     assert.ok(view.ageMs >= 50);
-  });
+  }, SOON);
 });
 
 test("the page and its files are served under a policy that allows no inline script", async (t) => {
@@ -161,7 +164,7 @@ test("the log resumes after the entry that a browser has seen, and ends with its
     resumed.map(({ id }) => id),
     ["3-0"],
   );
-  await t.waitFor(() => assert.equal(logs.listeners, 0));
+  await t.waitFor(() => assert.equal(logs.listeners, 0), SOON);
 });
 
 test("of the log, only what happens to the cluster is an event", async (t) => {

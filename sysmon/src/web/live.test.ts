@@ -51,7 +51,7 @@ test("what goes on ends with the session that opened it, and not with another's 
   live.text = "";
   logs.write({ id: "1-0", msg: "before", ...entry });
   await t.waitFor(() => assert.match(live.text, /event: picture/), { timeout: 5_000 });
-  await t.waitFor(() => assert.match(log.text, /before/));
+  await t.waitFor(() => assert.match(log.text, /before/), { timeout: 5_000 });
   assert.ok(live.isOpen && log.isOpen && events.isOpen);
 
   await ask("/api/session", { method: "DELETE", headers: { cookie, ...SAME_SITE } });

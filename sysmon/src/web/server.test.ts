@@ -19,7 +19,7 @@ function buildServer(port = 0, mostConnections = 10) {
 test("a busy port is named", async (t) => {
   const taken = createServer().listen(0, "127.0.0.1");
   t.after(() => taken.close());
-  await t.waitFor(() => assert.ok(taken.address()));
+  await t.waitFor(() => assert.ok(taken.address()), { timeout: 10_000 });
   const { port } = taken.address() as { port: number };
   const server = buildServer(port);
   await assert.rejects(server.start(), { name: "SettingError", message: new RegExp(`SYSMON_PORT ${port}.*in use`) });
