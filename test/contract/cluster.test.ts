@@ -13,6 +13,8 @@ import { suite } from "./suite.ts";
 /** The contract, on Redis, api and workers. The death of a worker is a SIGKILL. */
 
 const WITHIN_MS = 10_000;
+/** A call may have to wait until a dead worker is noticed, or a new one has booted. */
+const CALL_MS = 20_000;
 const versions = mkdtempSync(join(tmpdir(), "contract-"));
 const modulesDir = `${join(import.meta.dirname, "modules")}:${versions}`;
 const cluster = new TestCluster({ apis: 1, workers: 2, modulesDir, env: { DRAIN_MS: "50" } });
@@ -62,7 +64,8 @@ const driver: Driver = {
     const options = tags.length > 0 ? { tags } : {};
     return String((await read(client.start(module, key, { args, options })))["pid"]);
   },
-  call: async (pid, message, options) => (await read(client.call(pid, message, options)))["reply"],
+  call: async (pid, message, { timeoutMs = CALL_MS } = {}) =>
+    (await read(client.call(pid, message, { timeoutMs })))["reply"],
   cast: async (pid, message, options) => void (await read(client.cast(pid, message, options))),
   info: async (pid, message) => void (await read(client.info(pid, message))),
   stop: async (pid, reason) => void (await read(client.stop(pid, reason === undefined ? {} : { reason }))),

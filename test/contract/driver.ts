@@ -64,6 +64,17 @@ export function order(driver: Driver, pid: string, ...run: Step[]): Promise<unkn
   return driver.call(pid, { run });
 }
 
+/** Has an actor do two turns, each of them committed, with nothing between: both are accepted before the first begins. */
+export async function orderInTurn(driver: Driver, pid: string, first: Step[], second: Step[]): Promise<void> {
+  const gate = await begin(driver);
+  const wait: Step = { do: "call", pid: gate, message: { run: [{ do: "defer" }] } };
+  await driver.pause(pid);
+  for (const run of [first, [wait, ...second]]) await driver.cast(pid, { run });
+  await driver.resume(pid);
+  await driver.until(async () => assert.equal((await deferredBy(driver, gate)).length, 1));
+  await order(driver, gate, { do: "answer", value: null });
+}
+
 /** What an actor has noted, as committed. */
 export async function notesOf(driver: Driver, pid: string): Promise<unknown[]> {
   return ((await driver.state(pid)) as ActorState | undefined)?.notes ?? [];

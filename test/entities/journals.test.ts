@@ -7,6 +7,7 @@ import { untilSound } from "../tools/audit.ts";
 import { assertNoChildLeft } from "../tools/child.ts";
 import { TEST_MODULES, TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
+import { countBoots } from "../tools/worker-killer.ts";
 
 /** What the journal of an entity is like in Redis, and what becomes of one that another hand has damaged. */
 
@@ -32,8 +33,11 @@ const add = (pid: string, by: number) => client.call(pid, { add: by }, { timeout
 /** Has no worker it in memory. */
 async function putToSleep(): Promise<void> {
   const [worker] = cluster.workers;
-  await worker?.kill();
-  await worker?.start();
+  assert.ok(worker);
+  const boots = countBoots(worker);
+  await worker.kill();
+  await worker.start();
+  await until(() => countBoots(worker) > boots, { withinMs: 60_000, what: "the worker is back" });
 }
 
 const DAMAGES: Record<string, { damage: (pid: string) => Promise<unknown>; says: RegExp }> = {

@@ -96,8 +96,8 @@ test("a delay of two seconds each way does no harm", { timeout: 240_000 }, async
 test("every connection cut, again and again, does no harm", { timeout: 240_000 }, async () => {
   await underLoad(async () => {
     for (let cut = 0; cut < 10; cut++) {
-      await sleep(200);
       cluster.proxy.cut();
+      await sleep(200);
     }
   });
 });

@@ -11,7 +11,7 @@ import { until } from "../tools/until.ts";
 
 /** Processes that come and go by themselves, many at once. */
 
-const TTL_MS = 2_000;
+const TTL_MS = 3_000;
 const IDLE_MS = 1_500;
 const SOON = { withinMs: 60_000 };
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);

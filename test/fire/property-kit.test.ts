@@ -13,6 +13,8 @@ import { type Order, PlayerModel, programs } from "../tools/player-model.ts";
 const SECONDS = Number(process.env["FIRE_SECONDS"] ?? 20);
 const RUNS = 15 * SECONDS;
 const WITHIN_MS = 5_000;
+/** Nothing waits for what is outside of the kit: however slow the machine is, no turn is taken for one that does. */
+const PATIENCE_MS = 60_000;
 const WAIT: Wait = { loops: 1, ticks: 3 };
 
 /** So many rounds of the event loop, and then so many microtasks. */
@@ -60,7 +62,7 @@ class Play {
   #dying: Promise<void> = Promise.resolve();
 
   constructor(deaths: readonly Death[]) {
-    const kit = createKit({ modules: [this.#definePlayer()] });
+    const kit = createKit({ modules: [this.#definePlayer()], patienceMs: PATIENCE_MS });
     this.#kit = kit;
     this.#deaths = deaths;
     this.driver = {

@@ -21,7 +21,7 @@ before(async () => {
   cluster = new TestCluster({
     workers: 2,
     modulesDir: join(import.meta.dirname, "../store-modules"),
-    sessionTtlMs: 1_000,
+    sessionTtlMs: 2_000,
     redis: { appendfsync: "always" },
     env: { STATE_STORES: `cold=${postgres.url};attic=${attic.href}`, DRAIN_MS: "50" },
   });

@@ -9,7 +9,7 @@ import { until } from "../tools/until.ts";
 
 /** What a turn sends, is told and owes, when the network or a node fails between one step and the next. */
 
-const TTL_MS = 1_000;
+const TTL_MS = 2_000;
 /** An outbox is taken over when it is a second old, by a node that beats each third of a TTL, once the dead one is gone. */
 const TAKEN_OVER_MS = 2 * TTL_MS + 2_000;
 const SOON = { withinMs: 60_000 };
@@ -40,7 +40,7 @@ async function anActor(module = "actor", ...run: Step[]): Promise<string> {
 }
 
 async function order(pid: string, ...run: Step[]): Promise<unknown> {
-  const { status, body } = await client.call(pid, { run });
+  const { status, body } = await client.call(pid, { run }, { timeoutMs: 60_000 });
   assert.equal(status, 200, JSON.stringify(body));
   return body["reply"];
 }
@@ -113,9 +113,10 @@ test("another node delivers what a node that died had committed, and what it del
 }, async (t) => {
   const [sender, target] = await twoApart();
   const held = cluster.proxy.holdRequest(runOf("deliver", "held"), { times: 1 });
+  // What is held keeps its worker from beating too.
+  const victim = await workerOf(sender);
   await order(sender, { do: "cast", pid: target, message: "held" }, { do: "cast", pid: target, message: "behind" });
   await held.met;
-  const victim = await workerOf(sender);
   const diedAt = performance.now();
   await victim.kill();
   await until(async () => (await notesOf(target)).length === 2, SOON);

@@ -80,10 +80,11 @@ test("a module's work is taken over when its worker is killed, and is done once;
 test("MS 4.9.7: Redis is stopped and started: a POST meanwhile is 503, nobody dies, and the work is done", {
   timeout: 90_000,
 }, async () => {
-  await startCluster({ WORK_PAUSE_MS: "1500" }, { redis: { appendfsync: "always" } });
+  await startCluster({ WORK_PAUSE_MS: "3000" }, { redis: { appendfsync: "always" } });
   const { callback } = (await post("before")).body;
   await untilStatus(callback, "working");
   await cluster.redis.kill();
+  await cluster.apis[0]?.untilRecord(({ msg }) => msg === "redis.unreachable", SOON);
   for (const answer of [await post("meanwhile"), await cluster.client.get(`${WORK}/${callback}`)]) {
     assert.deepEqual([answer.status, answer.body["code"]], [503, "redis_unavailable"]);
     assert.equal(answer.headers["retry-after"], "1");

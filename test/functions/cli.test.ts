@@ -12,15 +12,18 @@ import { findExamples, needsFunctions } from "../tools/cli-examples.ts";
 import { run } from "../tools/run.ts";
 import { until } from "../tools/until.ts";
 import { FunctionsCluster } from "./functions-cluster.ts";
+import { Gate } from "./gate.ts";
 import { GitRepository, httpProject, SEED } from "./git-repository.ts";
 
 const MAIN = join(import.meta.dirname, "../../cli/src/main.ts");
 const SOON = { withinMs: 20_000 };
 
+const gate = new Gate();
 const cluster = new FunctionsCluster();
-before(() => cluster.start());
+before(() => Promise.all([gate.start(), cluster.start()]));
 after(async () => {
   await cluster.stop();
+  await gate.stop();
   assertNoChildLeft();
 });
 
@@ -156,18 +159,19 @@ test("what init writes is deployed unchanged; its cron function is run, and its 
 });
 
 test("deploy goes on over a kill of the functions service", async () => {
-  const slow = `export const hello = (req, res) => res.end("hello");
-await new Promise((resolve) => setTimeout(resolve, 1500));`;
+  gate.shut();
   const files = {
     ".eserveless.yaml": "runtime: node\nfunctions:\n- name: hello\n  type: http\n",
-    "functions.mjs": slow,
+    "functions.mjs": `${gate.ask("/load")};\nexport const hello = (req, res) => res.end("hello");`,
   };
   const repository = cluster.makeRepository(files, "killed");
   const deploying = cli("deploy", repository.path);
   const readStatus = async () => (await cluster.ask("GET", "/api/projects/alice-killed/deployments/1")).json["status"];
-  await until(async () => (await readStatus()) === "building", SOON);
+  await until(() => gate.count("/load") > 0, { ...SOON, what: "the build is under way" });
+  assert.equal(await readStatus(), "building");
   cluster.service.child.signal("SIGKILL");
   await cluster.service.child.untilExit();
+  gate.open();
   await cluster.service.restart();
   const { code, stderr } = await deploying;
   assert.equal(code, 0, stderr);

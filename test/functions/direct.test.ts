@@ -101,7 +101,7 @@ test("a sandbox that one api has for itself is given to the other that needs it"
 });
 
 test("what goes wrong in it is answered as through the service", async () => {
-  const { project } = await functions.deploy(only("trouble", "  timeout: 700ms\n"));
+  const { project } = await functions.deploy(only("trouble", "  timeout: 2s\n"));
   const path = `${project}/trouble`;
   await untilDirect(0, path);
   const me = await (await invoke(0, path)).text();
@@ -111,7 +111,7 @@ test("what goes wrong in it is answered as through the service", async () => {
   assert.equal(await (await invoke(0, path)).text(), me, "its sandbox goes on");
   for (const [how, status, code, words] of [
     ["die", 502, "function_died", /exit code 7/],
-    ["never", 504, "function_timeout", /longer than 700 ms/],
+    ["never", 504, "function_timeout", /longer than 2000 ms/],
     ["garbage", 502, "bad_answer", /not HTTP/],
   ] as const) {
     await untilDirect(0, path);

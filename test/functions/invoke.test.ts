@@ -53,7 +53,7 @@ const FUNCTIONS: Record<string, [source: string, settings?: string]> = {
   ],
   born: [
     "(req, res) => req.url === '/late' ? console.log('late') : res.end(birth)",
-    "  timeout: 1s\n  concurrency: 1\n",
+    "  timeout: 2s\n  concurrency: 1\n",
   ],
   one: ["(req, res) => { console.log('begun'); req.resume().on('end', () => res.end()); }", "  concurrency: 1\n"],
   throws: ["() => { throw new Error('on purpose'); }"],

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { assertNoChildLeft, Child } from "./child.ts";
+import { assertNoChildLeft, Child, type ChildOptions } from "./child.ts";
 
-const run = (name: string, source: string, env: Record<string, string> = {}) =>
-  new Child({ name, command: process.execPath, args: ["-e", source], env, stopWithinMs: 500 });
+const run = (name: string, source: string, options: Pick<ChildOptions, "env" | "stopWithinMs"> = {}) =>
+  new Child({ name, command: process.execPath, args: ["-e", source], ...options });
 
 const LIVE = "setInterval(() => {}, 1000); console.log('up')";
 
@@ -29,7 +29,7 @@ test("a line that never comes is an error as soon as the child has exited, with 
 
 test("a child sees the environment it was given and nothing else of its parent's", async () => {
   process.env["STRAY_SETTING"] = "stray";
-  const child = run("envy", "console.log(process.env.STRAY_SETTING, process.env.GIVEN)", { GIVEN: "yes" });
+  const child = run("envy", "console.log(process.env.STRAY_SETTING, process.env.GIVEN)", { env: { GIVEN: "yes" } });
   await child.start();
   assert.equal(await child.untilLine(/./, { withinMs: 20_000 }), "undefined yes");
   await child.untilExit();
@@ -69,7 +69,7 @@ test("stop is safe twice, without start, and on a paused child; a stopped child 
 });
 
 test("a child that ignores SIGTERM is killed, and stop says so", async () => {
-  const child = run("stubborn", `process.on('SIGTERM', () => {}); ${LIVE}`);
+  const child = run("stubborn", `process.on('SIGTERM', () => {}); ${LIVE}`, { stopWithinMs: 500 });
   await child.start();
   await child.untilLine(/up/, { withinMs: 20_000 });
   await assert.rejects(child.stop(), /stubborn leaves after SIGTERM/);

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextLoop, setTimeout as sleep } from "node:timers/promises";
 import type { Part } from "@genserverless/shared/service/lifecycle.ts";
 import { type Patience, until } from "./until.ts";
 
@@ -85,7 +85,9 @@ export class Child implements Part {
   async #awaitExit(spawned: Spawned): Promise<Exit> {
     const closed = once(spawned, "close");
     const [code, signal] = await once(spawned, "exit");
-    await Promise.race([closed, sleep(LAST_LINES_MS, undefined, { ref: false })]);
+    const late = sleep(LAST_LINES_MS, undefined, { ref: false });
+    // Where this process was held up, its timers go before what it has not read yet.
+    await Promise.race([closed, late.then(() => nextLoop())]);
     living.delete(this);
     return { code, signal };
   }

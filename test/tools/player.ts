@@ -43,7 +43,8 @@ export function definePlayer(version: number): ServerModule {
     version,
     init: (name: string): PlayerState => ({ version, name, total: 0, thrown: {}, caught: {}, rung: 0, downs: {} }),
     handleCall: async (message: PlayerCall, from, state, ctx) => {
-      if ("ask" in message) return reply(await ctx.call(message.ask, { add: message.add }), state);
+      if ("ask" in message)
+        return reply(await ctx.call(message.ask, { add: message.add }, { timeoutMs: 20_000 }), state);
       if ("watch" in message) return reply(ctx.monitor(message.watch).length > 0, state);
       if ("cancel" in message) return reply(ctx.cancel(message.cancel), state);
       if ("defer" in message) {

@@ -6,6 +6,7 @@ import {
   fresh,
   notesOf,
   order,
+  orderInTurn,
   startAs,
   untilArrived,
   untilNotes,
@@ -68,13 +69,16 @@ export const life: Case[] = [
       const pid = await begin(driver);
       await order(driver, pid, { do: "next", next: { timeout: 20 } });
       await untilNotes(driver, pid, [["info", "timeout"]]);
-      await order(driver, pid, { do: "sendAfter", ms: 400, message: "later" }, { do: "next", next: { timeout: 300 } });
-      await driver.cast(pid, "sooner");
-      await untilNotes(driver, pid, [
-        ["info", "timeout"],
-        ["cast", "sooner"],
-        ["info", "later"],
-      ]);
+      await orderInTurn(
+        driver,
+        pid,
+        [
+          { do: "sendAfter", ms: 400, message: "later" },
+          { do: "next", next: { timeout: 300 } },
+        ],
+        [{ do: "note", note: "sooner" }],
+      );
+      await untilNotes(driver, pid, [["info", "timeout"], "sooner", ["info", "later"]]);
     },
   },
   {

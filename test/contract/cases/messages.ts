@@ -46,9 +46,11 @@ export const messages: Case[] = [
     name: "hands a delayed cast over when it is due, and other mail before it",
     run: async (driver) => {
       const [pid, other] = [await begin(driver), await begin(driver)];
+      await driver.pause(pid);
       await driver.cast(pid, "late", { delayMs: 250 });
       await order(driver, other, { do: "cast", pid, message: "later", delayMs: 300 });
       await driver.cast(pid, "at once");
+      await driver.resume(pid);
       await untilNotes(driver, pid, [
         ["cast", "at once"],
         ["cast", "late"],

@@ -8,6 +8,7 @@ import {
   letPass,
   notesOf,
   order,
+  orderInTurn,
   startAs,
   untilArrived,
   untilNotes,
@@ -85,7 +86,7 @@ export const ties: Case[] = [
       await driver.stop(other, "normal");
       await driver.stop(third, "crashed");
       await letPass(driver, 20);
-      assert.equal(await driver.status(one), "idle");
+      await untilStatus(driver, one, "idle");
     },
   },
   {
@@ -216,14 +217,17 @@ export const ties: Case[] = [
     name: "forgets monitors, links and timers with the life that made them",
     run: async (driver) => {
       const [one, other] = [await begin(driver), await begin(driver)];
-      await order(
+      await orderInTurn(
         driver,
         one,
-        { do: "monitor", pid: other },
-        { do: "sendAfter", ms: 200, message: "old" },
-        { do: "sendEvery", ms: 200, message: "old" },
+        [
+          { do: "monitor", pid: other },
+          { do: "sendAfter", ms: 200, message: "old" },
+          { do: "sendEvery", ms: 200, message: "old" },
+        ],
+        [{ do: "end", reason: "crashed" }],
       );
-      await driver.stop(one, "crashed");
+      await untilStatus(driver, one, "stopped");
       const [module = "", key = ""] = one.split("/");
       await driver.start(module, { key });
       await driver.stop(other);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { begin, type Case, deferredBy, letPass, notesOf, order, untilNotes } from "../driver.ts";
+import { begin, type Case, deferredBy, letPass, notesOf, order, orderInTurn, untilNotes } from "../driver.ts";
 
 /** Timers. What must not fire is looked for when another timer, due later, has. */
 export const timers: Case[] = [
@@ -25,15 +25,21 @@ export const timers: Case[] = [
     name: "cancels a timer, and replaces one of the same name",
     run: async (driver) => {
       const pid = await begin(driver);
-      await order(
-        driver,
-        pid,
-        { do: "sendAfter", ms: 200, message: "cancelled", name: "a" },
-        { do: "sendAfter", ms: 200, message: "replaced", name: "b" },
-      );
+      await order(driver, pid, { do: "sendAfter", ms: 3_600_000, message: "far off", name: "a" });
       assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), true);
       assert.equal(await order(driver, pid, { do: "cancel", name: "a" }), false);
-      await order(driver, pid, { do: "sendAfter", ms: 250, message: "new", name: "b" });
+      await orderInTurn(
+        driver,
+        pid,
+        [
+          { do: "sendAfter", ms: 200, message: "cancelled", name: "a" },
+          { do: "sendAfter", ms: 200, message: "replaced", name: "b" },
+        ],
+        [
+          { do: "cancel", name: "a" },
+          { do: "sendAfter", ms: 250, message: "new", name: "b" },
+        ],
+      );
       await untilNotes(driver, pid, [["info", "new"]]);
     },
   },

@@ -12,19 +12,23 @@ import { assertNoChildLeft } from "../../tools/child.ts";
 import { RedisServer } from "../../tools/redis-server.ts";
 import { until } from "../../tools/until.ts";
 import { type Answered, type Deployed, FunctionsService, TOKEN } from "../functions-service.ts";
+import { Gate } from "../gate.ts";
 import { httpProject } from "../git-repository.ts";
 import { listDescendants } from "../os-processes.ts";
 
+const gate = new Gate();
 const service = new FunctionsService();
 let neighbour: Deployed;
 
 before(async () => {
-  await service.start();
+  await Promise.all([gate.start(), service.start()]);
   neighbour = await service.deploy(httpProject({ hello: "(req, res) => res.end('hello ' + process.pid)" }));
   await service.run(neighbour, "hello");
 });
 after(async () => {
+  gate.open();
   await service.stop();
+  await gate.stop();
   assertNoChildLeft();
 });
 
@@ -38,7 +42,7 @@ function problemOf({ status, body }: Answered): [number, string] {
   return [status, JSON.parse(body).code];
 }
 
-const SHORT = "  timeout: 1s\n";
+const SHORT = "  timeout: 2s\n";
 
 test("one that loops without end is ended at its timeout: 504, and the next request is answered", async () => {
   const source = "(req, res) => { if (req.url === '/loop') for (;;); res.end('fine'); }";
@@ -276,13 +280,18 @@ test("one that prints without end is read slowly, cut, and told so; the service 
 });
 
 test("more requests than may wait are refused with 429", async () => {
-  const source = "async (req, res) => { await new Promise((done) => setTimeout(done, 400)); res.end(); }";
+  const source = `async (req, res) => { ${gate.ask("/slow")}; res.end(); }`;
   const small = new FunctionsService({ FUNCTIONS_WAITING: "2" });
   await small.start();
   try {
-    const slow = await small.deploy(httpProject({ slow: source }, "  concurrency: 1\n  timeout: 5s\n"));
+    const slow = await small.deploy(httpProject({ slow: source }, "  concurrency: 1\n"));
     await small.run(slow, "slow");
-    const answers = await Promise.all(Array.from({ length: 8 }, () => small.run(slow, "slow")));
+    gate.shut();
+    let answered = 0;
+    const asked = Array.from({ length: 8 }, () => small.run(slow, "slow").finally(() => answered++));
+    await until(() => answered === 4, { withinMs: 20_000, what: "four are answered while one is under way" });
+    gate.open();
+    const answers = await Promise.all(asked);
     const refused = answers.filter(({ status }) => status === 429);
     assert.equal(answers.filter(({ status }) => status === 200).length, 4);
     assert.deepEqual(new Set(refused.map((answer) => problemOf(answer)[1])), new Set(["queue_full"]));
@@ -317,31 +326,34 @@ test("where sandboxes are few, the one that has been idle longest makes room", a
 test("a caller that leaves does not disturb: a whole request is run to its end, half a one ends its sandbox", async () => {
   const source = `async (req, res) => {
     for await (const _ of req);
-    await new Promise((done) => setTimeout(done, 200));
+    ${gate.ask("/left")};
     console.log("done with", req.url);
     res.end("done");
   }`;
-  const left = await service.deploy(httpProject({ left: source }, "  timeout: 5s\n"));
+  const left = await service.deploy(httpProject({ left: source }));
   const url = `${service.url}/v1/run/${left.project}/${left.commit}/left`;
   const headers = { "x-functions-token": TOKEN };
   await service.run(left, "left");
+  gate.shut();
   const whole = request(`${url}/whole`, { headers, agent: false })
     .on("error", () => {})
     .end();
-  await until(async () => (await busySandboxes()) === 1, { withinMs: 5_000 });
+  await until(() => gate.count("/left") === 2, { withinMs: 20_000, what: "the function has it" });
   whole.destroy();
+  gate.open();
   await service.untilLogged(left.project, "left", /done with \/whole/);
   const half = request(`${url}/half`, { method: "POST", headers: { ...headers, "content-length": 100 }, agent: false });
   half.on("error", () => {}).write("half");
-  await until(async () => (await busySandboxes()) === 1, { withinMs: 5_000 });
+  await until(async () => (await busySandboxes()) === 1, { withinMs: 20_000 });
   half.destroy();
   assert.equal((await service.run(left, "left")).body, "done");
 });
 
 test("a cron function that hangs, dies or throws is a report, not an error of the service", async () => {
-  const names = ["hangs", "dies", "throws", "quits"];
-  const manifest = names
-    .map((name) => `- name: ${name}\n  type: cron\n  schedule: "@hourly"\n  timeout: 500ms\n`)
+  const timeouts = { hangs: "500ms", dies: "8s", throws: "8s", quits: "500ms" };
+  const names = Object.keys(timeouts);
+  const manifest = Object.entries(timeouts)
+    .map(([name, timeout]) => `- name: ${name}\n  type: cron\n  schedule: "@hourly"\n  timeout: ${timeout}\n`)
     .join("");
   const cron = await service.deploy({
     ".eserveless.yaml": `runtime: node\nfunctions:\n${manifest}`,

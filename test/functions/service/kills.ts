@@ -8,6 +8,7 @@ import { isAlive } from "../../../local/src/os-process.ts";
 import { assertNoChildLeft } from "../../tools/child.ts";
 import { until } from "../../tools/until.ts";
 import { type Deployed, FunctionsService } from "../functions-service.ts";
+import { Gate } from "../gate.ts";
 import { httpProject } from "../git-repository.ts";
 import { listDescendants } from "../os-processes.ts";
 
@@ -74,16 +75,26 @@ test("killed during a build: nothing of it counts, and it can be asked for again
   assert.equal((await service.run(wanted, "slow")).body, "built");
 });
 
-test("killed again and again during deploys: each ends whole or not at all", async () => {
-  const repositories = Array.from({ length: 4 }, (_, i) => service.makeRepository(HELLO, `again-${i}`));
+test("killed again and again during deploys: each ends whole or not at all", async (t) => {
+  const gate = new Gate();
+  await gate.start();
+  t.after(() => gate.stop());
+  gate.shut();
+  const files = {
+    ".eserveless.yaml": HELLO[".eserveless.yaml"] ?? "",
+    "functions.mjs": `${gate.ask("/load")};\nexport const hello = (req, res) => res.end("hello");`,
+  };
+  const repositories = Array.from({ length: 4 }, (_, i) => service.makeRepository(files, `again-${i}`));
   for (let round = 0; round < 3; round++) {
     const deploys = repositories.map((repository) => service.deploy(repository).catch(() => undefined));
     await until(() => readdirSync(join(service.dataDir, "work")).length > round, { withinMs: 10_000, everyMs: 1 });
     await service.child.kill();
-    await Promise.all(deploys);
     await service.restart();
+    // One that waited for its build asks what became of it.
+    await Promise.all(deploys);
     for (const [i, repository] of repositories.entries()) repository.commit({ "round.txt": `${round} ${i}` });
   }
+  gate.open();
   for (const repository of repositories) {
     const deployed = await service.deploy(repository);
     assert.equal((await service.run(deployed, "hello")).body, "hello");

@@ -5,6 +5,7 @@ import { after, before, test } from "node:test";
 import { assertNoChildLeft } from "../../tools/child.ts";
 import { until } from "../../tools/until.ts";
 import { type Deployed, FunctionsService } from "../functions-service.ts";
+import { Gate } from "../gate.ts";
 import { httpProject } from "../git-repository.ts";
 
 const service = new FunctionsService({ FUNCTIONS_WAITING: "1" });
@@ -117,23 +118,32 @@ test("killed: the run under way has died, one that ended is as it was, one that 
 });
 
 test("told to leave, the service lets a run come to its end, and does not call what waits", async () => {
+  const gate = new Gate();
   const leaving = new FunctionsService();
-  await leaving.start();
-  const slow = "() => { console.log('begun'); return new Promise((done) => setTimeout(done, 700)); }";
+  await Promise.all([gate.start(), leaving.start()]);
+  gate.shut();
   const { project, commit } = await leaving.deploy({
     ".eserveless.yaml": `runtime: node\nfunctions:\n- { name: slow, type: cron, schedule: "@hourly" }\n`,
-    "functions.js": `exports.slow = ${slow}`,
+    "functions.js": `exports.slow = async () => { ${gate.ask("/slow")}; };`,
   });
   const body = { project, commit, function: "slow" };
   await leaving.ask("PUT", "/v1/runs/one", body);
-  await leaving.untilLogged(project, "slow", /^begun$/);
+  await until(() => gate.count("/slow") > 0, { withinMs: 20_000, what: "the first has begun" });
   await leaving.ask("PUT", "/v1/runs/two", body);
   leaving.child.signal("SIGTERM");
+  const isClosed = () =>
+    leaving.ask("GET", "/health").then(
+      () => false,
+      () => true,
+    );
+  await until(isClosed, { withinMs: 20_000, what: "nobody is let in any more" });
+  gate.open();
   assert.deepEqual(await leaving.child.untilExit(), { code: 0, signal: null });
   await leaving.restart();
   assert.equal((await leaving.ask("GET", "/v1/runs/one")).json["status"], "completed");
   assert.equal((await leaving.ask("GET", "/v1/runs/two")).json["code"], "unknown_run");
   await leaving.stop();
+  await gate.stop();
 });
 
 test("what is current runs under that name, and the switch to a build that is not there is refused", async () => {
