@@ -30,6 +30,12 @@ const FUNCTIONS = {
 
 const only = (name: keyof typeof FUNCTIONS, settings = "") => httpProject({ [name]: FUNCTIONS[name] }, settings);
 
+interface Pool {
+  project: string;
+  /** Of its sandboxes, those that somebody has. */
+  busy: number;
+}
+
 function invoke(api: number, path: string, options: RequestInit = {}): Promise<Response> {
   return fetch(`${functions.cluster.apis[api]?.url}/invoke/${path}`, options);
 }
@@ -144,6 +150,25 @@ test("once a deployment is ready no request is answered by the one before, howev
     await Promise.all(load);
     assert.deepEqual(new Set(answers), new Set([String(n)]));
   }
+});
+
+test("what an api has of the deployment before is ended where it stands still, and does not say that it has stopped", async () => {
+  const make = (n: number) => httpProject({ version: `(req, res) => res.end("version ${n}")` });
+  const repository = functions.makeRepository(make(1));
+  const { project } = await functions.deploy(repository);
+  await untilDirect(1, `${project}/version`);
+  const [, standing] = functions.cluster.apis;
+  await standing?.pause();
+  repository.commit(make(2));
+  await functions.deploy(repository);
+  const { json } = await functions.service.ask("GET", "/v1/functions");
+  const asked = invoke(1, `${project}/version`);
+  standing?.resume();
+  const ofProject = (json["pools"] as Pool[]).filter((pool) => pool.project === project);
+  assert.deepEqual(new Set(ofProject.map(({ busy }) => busy)), new Set([0]), JSON.stringify(ofProject));
+  assert.doesNotMatch(await (await asked).text(), /version 1/);
+  const isNew = async () => (await (await invoke(1, `${project}/version`)).text()) === "version 2";
+  await until(isNew, { withinMs: 20_000, what: "the api that stood still answers" });
 });
 
 test("the sandbox of an api that is killed is ended, and another api goes on", async () => {

@@ -12,7 +12,6 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { LeaseAnswer, LeaseNote } from "@genserverless/shared/functions/lease-lines.ts";
 import type { Figures } from "../pool/figures.ts";
 import type { FoundFunction } from "../pool/pools.ts";
@@ -32,7 +31,7 @@ interface Held {
 /** Long before the kernel would end a sandbox for the CPU time that it took. */
 const LONGEST_MS = 60_000;
 /** How long an api may take to stop using what it is asked for. */
-const STOPS_WITHIN_MS = 1_000;
+const STOPS_WITHIN_MS = 3_000;
 /** What a request in hand may take beyond its own time. */
 const LATE_MS = 5_000;
 
@@ -87,8 +86,7 @@ export class Leases {
   async revoke(isMeant: (found: FoundFunction) => boolean): Promise<void> {
     const meant = [...this.#held].filter(({ found }) => isMeant(found));
     for (const { revoke } of meant) revoke();
-    const stopped = Promise.all(meant.map((held) => held.stopped));
-    await Promise.race([stopped, sleep(STOPS_WITHIN_MS, undefined, { ref: false })]);
+    await Promise.all(meant.map(untilStopped));
   }
 
   /** Takes back the one that was given away first. */
@@ -123,4 +121,11 @@ export class Leases {
     }
     return false;
   }
+}
+
+/** An api that has stood still does not go on with it, either. */
+async function untilStopped({ stopped, sandbox }: Held): Promise<void> {
+  const late = setTimeout(() => sandbox.end("replaced"), STOPS_WITHIN_MS);
+  await Promise.race([stopped, sandbox.ended]);
+  clearTimeout(late);
 }
