@@ -149,6 +149,23 @@ test("requests at once get a sandbox each, up to the function's concurrency, and
   assert.equal((await service.pool(deployed, "slow"))?.sandboxes, 2);
 });
 
+test("a project with many sandboxes is deployed anew: what they run does not count against its build", async () => {
+  const make = (text: string) =>
+    httpProject({ many: `(req, res) => setTimeout(() => res.end("${text}"), 300)` }, "  concurrency: 24\n");
+  const repository = service.makeRepository(make("first"));
+  const first = await service.deploy(repository);
+  await until(
+    async () => {
+      const answers = await Promise.all(Array.from({ length: 24 }, () => service.run(first, "many")));
+      assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+      return (await service.pool(first, "many"))?.sandboxes === 24;
+    },
+    { withinMs: 60_000, what: "it has a sandbox for each request" },
+  );
+  repository.commit(make("second"));
+  assert.equal((await service.run(await service.deploy(repository), "many")).body, "second");
+});
+
 test("refuses an upgrade with 501, unknown functions with 404, and whoever has no token with 401", async () => {
   const seed = await service.deploy(SEED);
   const url = `${service.url}/v1/run/${seed.project}/${seed.commit}/API`;

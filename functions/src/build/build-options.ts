@@ -9,6 +9,8 @@ export interface BuildOptions {
   /** The project's files, in place. */
   tree: string;
   uid: number;
+  /** How many there may be, with those of the project's functions. */
+  processes: number;
   manifest: Manifest;
   signal: AbortSignal;
 }

@@ -15,9 +15,10 @@ import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Checkout, Build as ToldBuild } from "@genserverless/shared/functions/functions-client.ts";
-import type { Manifest } from "@genserverless/shared/functions/manifest.ts";
+import type { FunctionSpec, Manifest } from "@genserverless/shared/functions/manifest.ts";
 import type { Events } from "@genserverless/shared/service/events.ts";
 import { Problem } from "../problems.ts";
+import { countProcesses } from "../sandbox/processes.ts";
 import type { Sandboxes } from "../sandbox/sandboxes.ts";
 import type { Checkouts } from "../source/checkouts.ts";
 import { COMMIT, PROJECT } from "../source/repository.ts";
@@ -196,6 +197,13 @@ export class Builds {
     events.emit(reason ? "warn" : "info", `build.${status}`, { project, commit, durationMs, ...told });
   }
 
+  /** The functions that are in use while another build is made; none where their build was lost. */
+  async #readCurrent(project: string): Promise<FunctionSpec[]> {
+    const { current = "" } = this.#options.projects.get(project);
+    const kept = COMMIT.test(current) ? await this.#readKept("builds", project, current) : undefined;
+    return kept?.checkout.manifest.functions ?? [];
+  }
+
   /** Makes what was built count, or why it was not; what was cancelled is thrown away. */
   async #keep(kept: KeptBuild, { work, uid, signal }: Making): Promise<void> {
     const { dataDir, projects } = this.#options;
@@ -221,7 +229,8 @@ export class Builds {
     await cp(from, tree, { recursive: true, verbatimSymlinks: true });
     const { hasUsers } = sandboxes.isolation;
     await sandboxes.give(tree, uid);
-    const options = { sandboxes, log, tree, uid, manifest: checkout.manifest, signal };
+    const processes = countProcesses([...checkout.manifest.functions, ...(await this.#readCurrent(project))]);
+    const options = { sandboxes, log, tree, uid, processes, manifest: checkout.manifest, signal };
     if (runtime === "node") await buildNode({ ...options, allowsScripts, npmRegistry });
     else await buildGo({ ...options, repository: checkout.repository, goProgram, goProxy, goCache: this.#goCache });
     signal.throwIfAborted();

@@ -6,12 +6,12 @@ import { BuildFailure } from "./failure.ts";
 
 /** Loads the project once, as its functions will be loaded. */
 export async function checkFunctions(
-  { sandboxes, log, tree, uid, manifest, signal }: BuildOptions,
+  { sandboxes, log, tree, uid, processes, manifest, signal }: BuildOptions,
   entryName: string,
 ): Promise<void> {
   const memoryMb = Math.max(...manifest.functions.map((spec) => spec.memoryMb));
   const folders = [sandboxes.runtime, { name: "code" as const, source: tree }];
-  const made = await sandboxes.make({ uid, folders, memoryMb, cpuSeconds: 30, processes: 64, tmpMb: 16 });
+  const made = await sandboxes.make({ uid, folders, memoryMb, cpuSeconds: 30, processes, tmpMb: 16 });
   const declared = manifest.functions.map(({ name }) => name);
   const printed: string[] = [];
   const sandbox = new Sandbox({

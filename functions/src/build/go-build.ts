@@ -46,7 +46,7 @@ export async function buildGo(options: GoBuildOptions): Promise<void> {
 
 async function compile(options: GoBuildOptions, go: GoToolchain): Promise<void> {
   const { root, version } = go;
-  const { sandboxes, log, tree, uid, signal, goProxy } = options;
+  const { sandboxes, log, tree, uid, processes, signal, goProxy } = options;
   const dependencies = await readDependencies(tree);
   const output = join(tree, GO_ENTRY, "..");
   await rm(output, { recursive: true, force: true });
@@ -60,7 +60,7 @@ async function compile(options: GoBuildOptions, go: GoToolchain): Promise<void> 
     { name: "gocache" as const, source: cache },
     ...(isSeen ? [] : [{ name: "go" as const, source: root }]),
   ];
-  const limits = { memoryMb: MEMORY_MB, cpuSeconds: 300, processes: 256, tmpMb: 768 };
+  const limits = { memoryMb: MEMORY_MB, cpuSeconds: 300, processes, tmpMb: 768 };
   const made = await sandboxes.make({ uid, folders, ...limits, isOnline: dependencies === "readonly" });
   const goroot = isSeen ? root : made.paths.go;
   const flags = [

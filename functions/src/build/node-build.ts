@@ -41,7 +41,7 @@ async function hasDependencies(tree: string): Promise<boolean> {
 }
 
 async function installDependencies(options: NodeBuildOptions): Promise<void> {
-  const { sandboxes, log, tree, uid, allowsScripts, npmRegistry, signal } = options;
+  const { sandboxes, log, tree, uid, processes, allowsScripts, npmRegistry, signal } = options;
   const lock = LOCK_FILES.find((name) => existsSync(join(tree, name)));
   if (!lock) {
     throw new BuildFailure("lock_file_missing", "package.json has dependencies, and there is no package-lock.json");
@@ -53,7 +53,7 @@ async function installDependencies(options: NodeBuildOptions): Promise<void> {
     { name: "code" as const, source: tree, isWritable: true },
     { name: "npm" as const, source: npm },
   ];
-  const limits = { memoryMb: NPM_MEMORY_MB, cpuSeconds: 300, processes: 256, tmpMb: 512 };
+  const limits = { memoryMb: NPM_MEMORY_MB, cpuSeconds: 300, processes, tmpMb: 512 };
   const made = await sandboxes.make({ uid, folders, ...limits, isOnline: true });
   const scripts = allowsScripts ? [] : ["--ignore-scripts"];
   const flags = [

@@ -10,6 +10,7 @@ import type { FunctionLogs } from "../logs/function-logs.ts";
 import { readOutput } from "../logs/output-reader.ts";
 import { Problem } from "../problems.ts";
 import type { Doors } from "../sandbox/door.ts";
+import { countProcesses } from "../sandbox/processes.ts";
 import { describeExit, NotStarted, Sandbox, type SandboxEnd } from "../sandbox/sandbox.ts";
 import type { Sandboxes } from "../sandbox/sandboxes.ts";
 import { MOST_CPU_SECONDS } from "../sandbox/watch.ts";
@@ -48,8 +49,6 @@ export interface FoundFunction {
 
 const LOOK_EVERY_MS = 1_000;
 const TMP_MB = 64;
-/** Node's threads, and some to spare. */
-const PROCESSES_EACH = 24;
 /** What ends a sandbox in the ordinary course of things is not told in its function's log. */
 const ORDINARY = new Set(["idle", "replaced", "stopped", "retired"]);
 const WORDS: Partial<Record<NonNullable<SandboxEnd["reason"]>, string>> = {
@@ -173,7 +172,7 @@ export class Pools implements Part {
       folders: [sandboxes.runtime, { name: "code", source }],
       memoryMb,
       cpuSeconds: MOST_CPU_SECONDS,
-      processes: PROCESSES_EACH * functions.reduce((sum, { concurrency }) => sum + concurrency, 2),
+      processes: countProcesses([...functions, ...this.#specsBeside(target)]),
       tmpMb: TMP_MB,
     });
     const order = { entryName, name, type, env: readEnvironment(spec) };
@@ -192,6 +191,13 @@ export class Pools implements Part {
         ),
     });
     return sandbox;
+  }
+
+  /** Of the other builds of its project that are in use. */
+  #specsBeside({ project, commit }: Target): FunctionSpec[] {
+    return this.all.flatMap(({ target, spec }) =>
+      target.project === project && target.commit !== commit ? [spec] : [],
+    );
   }
 
   #noteEnd(target: Target, sandbox: Sandbox, { reason, code, signal }: SandboxEnd): void {
