@@ -1,8 +1,10 @@
 /**
- * An api node as a whole. It listens before it has reached Redis, so that /health and /ready can be asked. It leaves in
+ * An api node as a whole. It listens when it has joined the cluster, for whoever listens is sent requests. Where Redis is away it
+ * listens all the same after a while, so that callers hear why, and /health and /ready can be asked. It leaves in
  * the order that loses no call: the load balancer sees it go, what is in flight is answered, then its parts stop.
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { Control } from "@genserverless/shared/cluster/control.ts";
 import { DeadLetters } from "@genserverless/shared/cluster/dead-letters.ts";
 import { hasJournal, JournalBroken } from "@genserverless/shared/cluster/journal.ts";
@@ -41,6 +43,8 @@ import { tryMigration } from "./migration.ts";
 import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
 import { RequestTracing } from "./tracing.ts";
+
+const LISTEN_WITHIN_MS = 2_000;
 
 export interface ApiParts {
   modules: Modules;
@@ -128,8 +132,10 @@ export class ApiService implements Part {
   }
 
   async start(): Promise<void> {
+    const joined = this.#inside.start();
+    await Promise.race([joined, sleep(LISTEN_WITHIN_MS, undefined, { ref: false })]);
     await this.#server.start();
-    await this.#inside.start();
+    await joined;
     this.#isOpen = true;
   }
 

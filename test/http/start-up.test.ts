@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, type TestContext, test } from "node:test";
+import { findFreePort } from "@genserverless/local/ports.ts";
 import { readWorkerSettings } from "@genserverless/worker/config.ts";
 import { assertNoChildLeft, type Child, nodeChild } from "../tools/child.ts";
 import { RedisServer } from "../tools/redis-server.ts";
@@ -190,4 +191,11 @@ test("a module doubled over two folders, and a folder that is not there, are nam
     assertRefusesToStart(t, "api", { MODULES_DIR: `${one}:${two}` }, /also\.ts: the name .*taken by .*same\.ts/),
     assertRefusesToStart(t, "worker", { MODULES_DIR: `${one}:${folder}/none` }, /MODULES_DIR: .*none cannot be read/),
   ]);
+});
+
+test("an api that listens has joined: whoever finds it is served", async (t) => {
+  const port = await findFreePort();
+  await startNode(t, "api", { PORT: String(port), KEY_PREFIX: "joined" });
+  const ask = () => fetch(`http://127.0.0.1:${port}/v1/cluster`).catch(() => undefined);
+  assert.equal((await until(ask, { ...SOON, everyMs: 1 })).status, 200);
 });
