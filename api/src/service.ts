@@ -44,6 +44,7 @@ import type { Modules } from "./request/check-message.ts";
 import { ApiServer } from "./server.ts";
 import { RequestTracing } from "./tracing.ts";
 
+/** How long one that cannot join says nothing. */
 const LISTEN_WITHIN_MS = 2_000;
 
 export interface ApiParts {

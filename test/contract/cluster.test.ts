@@ -43,7 +43,7 @@ async function view(pid: string): Promise<Record<string, unknown> | undefined> {
 }
 
 function act(pid: string, verb: string): Promise<Record<string, unknown>> {
-  return read(client.request("POST", `/v1/processes/${pid}/${verb}`, {}));
+  return read(client.act(pid, verb));
 }
 
 function useVersion(version: 1 | 2): void {

@@ -126,7 +126,7 @@ async function read(ask: () => Promise<Answer>): Promise<Record<string, unknown>
 }
 
 function act(pid: string, verb: string): Promise<void> {
-  return read(() => client.request("POST", `/v1/processes/${pid}/${verb}`, {})).then(() => {});
+  return read(() => client.act(pid, verb)).then(() => {});
 }
 
 const driver: Driver = {

@@ -140,14 +140,14 @@ test("a worker that dies while terminate waits leaves nothing of the turn that s
   const pid = "troublemaker/slow-end";
   await client.start("troublemaker", "slow-end");
   // The three share a batch: what comes first is committed while terminate of the last one waits.
-  await client.request("POST", `/v1/processes/${pid}/pause`, {});
+  await client.act(pid, "pause");
   const untilWaiting = (count: number) =>
     until(async () => ((await client.read(pid)).body["mailbox"] as { waiting: number }).waiting === count, SOON);
   const added = Array.from({ length: 2 }, () => client.call(pid, { do: "add" }, { timeoutMs: 60_000 }));
   await untilWaiting(2);
   const stopped = client.call(pid, { do: "stop", reason: "slowly" }, { timeoutMs: 60_000 });
   await untilWaiting(3);
-  await client.request("POST", `/v1/processes/${pid}/resume`, {});
+  await client.act(pid, "resume");
   const worker = await Promise.any(
     cluster.workers.map(async (each) => {
       await each.untilRecord(({ msg, pid: logged }) => msg === "troublemaker ends" && logged === pid, {

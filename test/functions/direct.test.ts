@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { PoolFigures } from "@genserverless/shared/functions/functions-client.ts";
 import { until } from "../tools/until.ts";
 import { FunctionsCluster } from "./functions-cluster.ts";
 import { httpProject } from "./git-repository.ts";
@@ -29,12 +30,6 @@ const FUNCTIONS = {
 };
 
 const only = (name: keyof typeof FUNCTIONS, settings = "") => httpProject({ [name]: FUNCTIONS[name] }, settings);
-
-interface Pool {
-  project: string;
-  /** Of its sandboxes, those that somebody has. */
-  busy: number;
-}
 
 function invoke(api: number, path: string, options: RequestInit = {}): Promise<Response> {
   return fetch(`${functions.cluster.apis[api]?.url}/invoke/${path}`, options);
@@ -164,8 +159,9 @@ test("what an api has of the deployment before is ended where it stands still, a
   const { json } = await functions.service.ask("GET", "/v1/functions");
   const asked = invoke(1, `${project}/version`);
   standing?.resume();
-  const ofProject = (json["pools"] as Pool[]).filter((pool) => pool.project === project);
-  assert.deepEqual(new Set(ofProject.map(({ busy }) => busy)), new Set([0]), JSON.stringify(ofProject));
+  const ofProject = (json["pools"] as PoolFigures[]).filter((pool) => pool.project === project);
+  const busy = new Set(ofProject.map(({ sandboxes, idle }) => sandboxes - idle));
+  assert.deepEqual(busy, new Set([0]), JSON.stringify(ofProject));
   assert.doesNotMatch(await (await asked).text(), /version 1/);
   const isNew = async () => (await (await invoke(1, `${project}/version`)).text()) === "version 2";
   await until(isNew, { withinMs: 20_000, what: "the api that stood still answers" });

@@ -84,12 +84,10 @@ async function end(child: Child): Promise<void> {
   await child.untilExit();
 }
 
-const act = (pid: string, verb: string) => client.request("POST", `/v1/processes/${pid}/${verb}`, {});
-
 /** A process that answers nobody until it is resumed. */
 async function startPaused(module: string, key: string): Promise<void> {
   await client.start(module, key);
-  assert.equal((await act(`${module}/${key}`, "pause")).status, 200);
+  assert.equal((await client.act(`${module}/${key}`, "pause")).status, 200);
 }
 
 test("a process is started, cast to, called and stopped, and scripts read the answers as JSON", async () => {
@@ -152,7 +150,7 @@ test("a cluster that is away, or does not answer in time, is told in one line", 
   const slow = await cli("stop", "sleeper/busy", "--timeout", "100ms");
   assert.equal(slow.code, 4);
   // The api still waits for the stop, and leaves when it is done.
-  await act("sleeper/busy", "resume");
+  await client.act("sleeper/busy", "resume");
   assert.match(slow.stderr, /^genserverless: no answer within --timeout; [^\n]+\n$/);
 });
 
@@ -343,14 +341,14 @@ async function prepare(name: string): Promise<Record<string, string>> {
   if (name === "start") await client.stop(alice);
   else await client.start("accumulator", "alice", { args: 100, ifExists: "return" });
   if (name === "import") {
-    await act("accumulator/bob", "kill");
+    await client.act("accumulator/bob", "kill");
     await client.stop("accumulator/bob");
   }
   if (name === "skip") {
-    await act(alice, "pause");
+    await client.act(alice, "pause");
     await until(async () => (await client.read(alice)).body["owner"] === null, SOON);
     await client.cast(alice, 10);
-  } else await act(alice, "resume");
+  } else await client.act(alice, "resume");
   if (name !== "message" && name !== "cancel") return {};
   const { body } = await client.cast(alice, 10, { delayMs: name === "cancel" ? 3_600_000 : 0 });
   return { MESSAGE: String(body["messageId"]) };

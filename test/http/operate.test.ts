@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { assertNoChildLeft } from "../tools/child.ts";
-import type { Answer, RequestOptions } from "../tools/cluster-client.ts";
 import { TEST_MODULES, TestCluster } from "../tools/test-cluster.ts";
 import { until } from "../tools/until.ts";
 import { assertProblem } from "./problem.ts";
@@ -11,7 +10,6 @@ import { assertProblem } from "./problem.ts";
 const cluster = new TestCluster({ modulesDir: `${TEST_MODULES}:test/contract/modules` });
 const { client } = cluster;
 const SOON = { withinMs: 5_000, everyMs: 5 };
-const REBOOTED = { withinMs: 60_000 };
 
 before(() => cluster.start());
 after(async () => {
@@ -19,8 +17,7 @@ after(async () => {
   assertNoChildLeft();
 });
 
-const act = (pid: string, what: string, body?: object, options?: RequestOptions): Promise<Answer> =>
-  client.request("POST", `/v1/processes/${pid}/${what}`, body, options);
+const act: typeof client.act = (...args) => client.act(...args);
 const peek = async (pid: string) => (await client.get(`/v1/processes/${pid}/mailbox`)).body as unknown as Peek;
 const statusOf = async (pid: string) => (await client.read(pid)).body["status"];
 const readMessage = async (id: unknown, waitMs = 5_000) => (await client.get(`/v1/messages/${id}?wait=${waitMs}`)).body;
@@ -105,8 +102,7 @@ test("a paused process is not lost with its workers", async () => {
   const [worker] = cluster.workers;
   await worker?.kill();
   await worker?.start();
-  const readNodes = async () => (await client.get("/v1/cluster")).body["nodes"] as { osPid: number }[];
-  await until(async () => (await readNodes()).some(({ osPid }) => osPid === worker?.pid), REBOOTED);
+  await cluster.untilBack();
   await act(pid, "resume");
   const reply = (await client.call(pid, "read", { timeoutMs: 20_000 })).body["reply"] as { text: string }[];
   assert.deepEqual(

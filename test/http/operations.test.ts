@@ -75,7 +75,7 @@ test("the cluster counts what runs, what starts and what waits at one moment", a
   const { processes, mailbox } = await readCluster();
   assert.deepEqual([processes["running"], processes["starting"]], [3, 1]);
   assert.equal(mailbox["waiting"], 1, "what is in hand does not wait");
-  for (const pid of pids) await client.request("POST", `/v1/processes/${pid}/kill`, {});
+  for (const pid of pids) await client.act(pid, "kill");
   for (const answer of await Promise.all([starting, ...calls])) assertProblem(answer, "404 no_process");
 });
 

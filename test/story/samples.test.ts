@@ -13,16 +13,11 @@ const SOON = { withinMs: 60_000 };
 
 before(() => cluster.start());
 after(async () => {
-  await until(areWorkersBack, SOON);
+  // A worker that is still booting does not leave in good order.
+  await cluster.untilBack(SOON.withinMs);
   await cluster.stop();
   assertNoChildLeft();
 });
-
-/** A worker that is still booting does not leave in good order. */
-async function areWorkersBack(): Promise<boolean> {
-  const { nodes } = (await client.get("/v1/cluster")).body as { nodes: { osPid: number }[] };
-  return cluster.workers.every(({ pid }) => nodes.some(({ osPid }) => osPid === pid));
-}
 
 async function ask(pid: string, message: unknown): Promise<unknown> {
   const { status, body } = await client.call(pid, message, { timeoutMs: 30_000 });

@@ -12,7 +12,8 @@ const SOON = { withinMs: 15_000 };
 
 before(() => cluster.start());
 after(async () => {
-  await until(areWorkersBack, SOON);
+  // A worker that is still booting does not leave in good order.
+  await cluster.untilBack(SOON.withinMs);
   await cluster.stop();
   assertNoChildLeft();
 });
@@ -40,12 +41,6 @@ async function supervise(key: string, args: object): Promise<string> {
   const { status, body } = await client.start("supervisor", key, { args });
   assert.equal(status, 201, JSON.stringify(body));
   return `supervisor/${key}`;
-}
-
-/** A worker that is still booting does not leave in good order. */
-async function areWorkersBack(): Promise<boolean> {
-  const { nodes } = (await client.get("/v1/cluster")).body as { nodes: { osPid: number }[] };
-  return cluster.workers.every(({ pid }) => nodes.some(({ osPid }) => osPid === pid));
 }
 
 async function ask(pid: string, message: unknown): Promise<unknown> {

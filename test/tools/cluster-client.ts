@@ -57,6 +57,11 @@ export class ClusterClient {
     return this.request("POST", `/v1/processes/${pid}/stop`, { reason }, rest);
   }
 
+  /** What an operator does to it: `pause`, `resume`, `kill` … */
+  act(pid: string, verb: string, body?: object, options?: RequestOptions): Promise<Answer> {
+    return this.request("POST", `/v1/processes/${pid}/${verb}`, body, options);
+  }
+
   /** The process as its last commit left it. */
   read(pid: string, options: RequestOptions & { withState?: boolean } = {}): Promise<Answer> {
     const { withState = true, ...rest } = options;

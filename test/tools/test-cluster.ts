@@ -124,6 +124,15 @@ export class TestCluster implements Part {
     return this.#addNode(this.workers, "worker", env);
   }
 
+  /** Each node is in the cluster as the process that it is now, also one that was started again. */
+  async untilBack(withinMs = READY_WITHIN_MS): Promise<void> {
+    const isBack = async () => {
+      const { nodes } = (await this.client.get("/v1/cluster")).body as { nodes: { osPid: number }[] };
+      return [...this.apis, ...this.workers].every(({ pid }) => nodes.some(({ osPid }) => osPid === pid));
+    };
+    await until(isBack, { withinMs, what: "each node is back" });
+  }
+
   /** Every living api says that calls work. */
   async untilReady(withinMs = READY_WITHIN_MS): Promise<void> {
     const isReady = async (node: TestNode, url: string) => {

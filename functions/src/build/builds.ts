@@ -199,9 +199,9 @@ export class Builds {
 
   /** The functions that are in use while another build is made; none where their build was lost. */
   async #readCurrent(project: string): Promise<FunctionSpec[]> {
-    const { current = "" } = this.#options.projects.get(project);
-    const kept = COMMIT.test(current) ? await this.#readKept("builds", project, current) : undefined;
-    return kept?.checkout.manifest.functions ?? [];
+    const { current } = this.#options.projects.get(project);
+    const kept = current && (await this.#readKept("builds", project, current));
+    return kept ? kept.checkout.manifest.functions : [];
   }
 
   /** Makes what was built count, or why it was not; what was cancelled is thrown away. */

@@ -195,9 +195,8 @@ export class Pools implements Part {
 
   /** Of the other builds of its project that are in use. */
   #specsBeside({ project, commit }: Target): FunctionSpec[] {
-    return this.all.flatMap(({ target, spec }) =>
-      target.project === project && target.commit !== commit ? [spec] : [],
-    );
+    const beside = this.all.filter(({ target }) => target.project === project && target.commit !== commit);
+    return beside.map(({ spec }) => spec);
   }
 
   #noteEnd(target: Target, sandbox: Sandbox, { reason, code, signal }: SandboxEnd): void {

@@ -8,7 +8,7 @@ import { readRedisTime } from "../redis/time.ts";
 import type { Part } from "../service/lifecycle.ts";
 
 const MEASURE_MS = 10_000;
-/** At the start, of which the quickest counts: one alone may have been held up, and would be used until the next. */
+/** At the start: one alone may have been held up, and would be used until the next. */
 const FIRST_MEASURES = 3;
 const TOLERATED_MS = 20;
 
@@ -29,22 +29,21 @@ export class ClusterClock implements Part {
   }
 
   async start(): Promise<void> {
-    for (let left = FIRST_MEASURES; left > 0; left--) await this.#measure((takenMs) => takenMs <= this.#takenMs);
-    // The node that was held up meanwhile does not know when Redis looked at its clock.
-    const isExact = (takenMs: number) => takenMs <= this.#takenMs * 2 + TOLERATED_MS;
-    this.#timer = setInterval(() => this.#measure(isExact), MEASURE_MS);
+    for (let left = FIRST_MEASURES; left > 0; left--) await this.#measure();
+    this.#timer = setInterval(() => this.#measure(), MEASURE_MS);
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
   }
 
-  async #measure(isExact: (takenMs: number) => boolean): Promise<void> {
+  async #measure(): Promise<void> {
     try {
       const sentAt = Date.now();
       const redisTime = await readRedisTime(this.#link);
       const takenMs = Date.now() - sentAt;
-      if (!isExact(takenMs)) return;
+      // The node was held up meanwhile, and does not know when Redis looked at its clock.
+      if (takenMs > this.#takenMs * 2 + TOLERATED_MS) return;
       this.#takenMs = takenMs;
       const middle = sentAt + takenMs / 2;
       this.#offsetMs = Math.round(redisTime - middle);
