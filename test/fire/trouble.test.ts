@@ -7,7 +7,8 @@ import { until } from "../tools/until.ts";
 /** Callbacks that do what callbacks should not: the caller is told which, the state is the last committed one, the next message runs. */
 
 const SOON = { withinMs: 60_000 };
-const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 2_000 });
+/** Two thirds of it go by before a blocked worker is found; what is left is for asking it where it is. */
+const cluster = new TestCluster({ apis: 1, workers: 2, sessionTtlMs: 4_000 });
 const { client } = cluster;
 
 before(() => cluster.start());
